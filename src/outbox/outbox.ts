@@ -1,0 +1,68 @@
+/** A record as it is read back. */
+export interface Entry {
+  readonly seq: number;
+  readonly record: Uint8Array;
+}
+
+/** Records that will never be delivered. Loss may be forced, never silent. */
+export interface Drop {
+  readonly fromSeq: number;
+  readonly toSeq: number;
+  readonly count: number;
+  readonly reason: "full" | "expired" | "corrupt";
+}
+
+/** What the last run left behind, and what this one starts from. */
+export interface Opening {
+  /** 8 hex digits; changes only when the outbox was created anew. */
+  readonly stream: string;
+  /** Which run of the node this is: 1, 2, 3, ... */
+  readonly run: number;
+  /** How the run before this one ended. */
+  readonly lastEnd: "none" | "clean" | "killed" | "power_cut";
+  /** After a power cut: numbers that were reserved but whose records cannot be known any more. */
+  readonly skipped?: { readonly fromSeq: number; readonly toSeq: number };
+}
+
+export interface OutboxStatus {
+  /** Records not yet acknowledged. */
+  readonly depth: number;
+  readonly depthBytes: number;
+  /** Bytes of disk the segments occupy. */
+  readonly diskBytes: number;
+  readonly firstSeq: number | undefined;
+  /** The number that the next record will get. */
+  readonly nextSeq: number;
+  /** Wall time of the oldest unacknowledged record's append. */
+  readonly oldestWallMs: number | undefined;
+  readonly appended: number;
+  readonly acknowledged: number;
+  readonly dropped: number;
+  /** Numbers up to here are on flash. */
+  readonly syncedSeq: number;
+  /** Set while the disk refuses writes. */
+  readonly fault: string | undefined;
+}
+
+/** Bytes that survive power loss. Knows nothing of MQTT. */
+export interface Outbox {
+  readonly opening: Opening;
+  /**
+   * Stores a record and returns its sequence number. The bytes are handed to the kernel before this returns, so that
+   * killing the process loses nothing. Throws a RangeError where the record exceeds `maxRecordBytes`.
+   */
+  append(record: Uint8Array): number;
+  /** Up to `count` unacknowledged records from number `from` on, in order. */
+  peek(from: number, count: number): readonly Entry[];
+  /** Everything up to and including `seq` may go: the broker has it. */
+  ack(seq: number): void;
+  /** Resolves when a record with a number >= `seq` is there to peek, or when `signal` aborts. */
+  available(seq: number, signal: AbortSignal): Promise<void>;
+  /** Takes the losses found since the last call. */
+  takeDrops(): readonly Drop[];
+  /** Makes everything appended so far survive a power cut. */
+  sync(): Promise<void>;
+  status(): OutboxStatus;
+  /** Syncs, marks the end as clean, gives the folder back. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,50 @@
+import * as v from "valibot";
+
+/**
+ * An object in a configuration that refuses every key it does not know.
+ *
+ * `v.strictObject` stops at the first unknown key; a person who mistyped two wants to hear of both. Each issue
+ * carries the known keys as its `requirement`, so that the message can name the nearest one.
+ */
+export function settings<const E extends v.ObjectEntries>(entries: E): v.StrictObjectSchema<E, undefined> {
+  const schema = v.strictObject(entries);
+  const known = Object.keys(entries);
+  return {
+    ...schema,
+    "~run"(dataset, config) {
+      const input = dataset.value;
+      const result = schema["~run"](dataset, config);
+      if (typeof input !== "object" || input === null) return result;
+      const issues = (result.issues ?? []).filter((issue) => !isUnknownKey(issue, input));
+      for (const key of Object.keys(input)) {
+        if (!known.includes(key)) issues.push(unknownKey(key, input as Record<string, unknown>, known));
+      }
+      const [first, ...rest] = issues;
+      return first ? { typed: false, value: result.value, issues: [first, ...rest] } : result;
+    },
+  } as v.StrictObjectSchema<E, undefined>;
+}
+
+type StrictIssue = v.StrictObjectIssue;
+
+function isUnknownKey(issue: v.BaseIssue<unknown>, input: object): boolean {
+  return (
+    issue.type === "strict_object" &&
+    issue.expected === "never" &&
+    issue.path?.[0]?.input === input &&
+    issue.path.length === 1
+  );
+}
+
+function unknownKey(key: string, input: Record<string, unknown>, known: readonly string[]): StrictIssue {
+  return {
+    kind: "schema",
+    type: "strict_object",
+    input: key,
+    expected: "never",
+    received: `"${key}"`,
+    message: `unknown key "${key}"`,
+    requirement: known,
+    path: [{ type: "object", origin: "key", input, key, value: input[key] }],
+  } as unknown as StrictIssue;
+}
