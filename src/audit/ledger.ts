@@ -1,0 +1,112 @@
+import { type Range, RangeSet } from "./ranges.ts";
+
+/** What a consumer can prove about one device from what it received. */
+export interface Verdict {
+  readonly device: string;
+  readonly stream: string | undefined;
+  /** Lowest and highest number seen; undefined before the first record. */
+  readonly firstSeq: number | undefined;
+  readonly lastSeq: number | undefined;
+  /** Different records received. */
+  readonly received: number;
+  /** Records received more than once, counted each time again. */
+  readonly duplicates: number;
+  /** Records that the node itself reported lost (`event/dropped`). */
+  readonly dropped: number;
+  /** Numbers that the node reported as unknowable after a power cut (`event/boot`, `skipped`). */
+  readonly skipped: number;
+  /** Records neither received nor reported: must be empty. */
+  readonly missing: readonly Range[];
+  readonly lost: number;
+  /** Runs of the node seen to begin. */
+  readonly boots: number;
+}
+
+/** The parts of a record that completeness depends on (contract: readings and events). */
+interface Accountable {
+  readonly seq: number;
+  readonly stream?: string;
+  readonly skipped?: { readonly from_seq: number; readonly to_seq: number };
+  readonly from_seq?: number;
+  readonly to_seq?: number;
+  readonly count?: number;
+}
+
+/** Keeps the account of one device's stream: every number is received, reported lost, or missing. */
+export class Ledger {
+  readonly #device: string;
+  #stream: string | undefined;
+  #received = new RangeSet();
+  #excused = new RangeSet();
+  #duplicates = 0;
+  #dropped = 0;
+  #skipped = 0;
+  #boots = 0;
+
+  constructor(device: string) {
+    this.#device = device;
+  }
+
+  /** Takes one message below the device's topic root; ignores what is not part of the stream. */
+  observe(topic: string, payload: string): void {
+    if (!topic.startsWith("telemetry/") && !topic.startsWith("event/")) return;
+    const record = parseAccountable(payload);
+    if (!record) return;
+    if (topic === "event/boot") this.#boot(record);
+    if (this.#received.has(record.seq)) {
+      this.#duplicates++;
+      return;
+    }
+    this.#received.add(record.seq);
+    if (topic === "event/boot" && record.skipped) {
+      this.#skipped += record.skipped.to_seq - record.skipped.from_seq + 1;
+      this.#excused.add(record.skipped.from_seq, record.skipped.to_seq);
+    }
+    if (topic === "event/dropped" && record.from_seq !== undefined && record.to_seq !== undefined) {
+      this.#dropped += record.count ?? record.to_seq - record.from_seq + 1;
+      this.#excused.add(record.from_seq, record.to_seq);
+    }
+  }
+
+  verdict(): Verdict {
+    const firstSeq = this.#received.ranges[0]?.from;
+    const lastSeq = this.#received.ranges.at(-1)?.to;
+    const missing =
+      firstSeq === undefined || lastSeq === undefined
+        ? []
+        : this.#received.gaps(firstSeq, lastSeq).flatMap((gap) => this.#excused.gaps(gap.from, gap.to));
+    return {
+      device: this.#device,
+      stream: this.#stream,
+      firstSeq,
+      lastSeq,
+      received: this.#received.size,
+      duplicates: this.#duplicates,
+      dropped: this.#dropped,
+      skipped: this.#skipped,
+      missing,
+      lost: missing.reduce((sum, gap) => sum + gap.to - gap.from + 1, 0),
+      boots: this.#boots,
+    };
+  }
+
+  /** A new stream begins its numbers anew: what was known of the old one says nothing about it. */
+  #boot(record: Accountable): void {
+    if (!this.#received.has(record.seq)) this.#boots++;
+    if (this.#stream !== undefined && record.stream !== this.#stream) {
+      this.#received = new RangeSet();
+      this.#excused = new RangeSet();
+    }
+    this.#stream = record.stream;
+  }
+}
+
+function parseAccountable(payload: string): Accountable | undefined {
+  try {
+    const value: unknown = JSON.parse(payload);
+    const seq = (value as Accountable | null)?.seq;
+    return Number.isSafeInteger(seq) && seq! > 0 ? (value as Accountable) : undefined;
+  } catch {
+    return undefined;
+  }
+}
