@@ -1,0 +1,56 @@
+import type { Board } from "../board.ts";
+import type { Clock } from "../clock.ts";
+import { type I2cBus, oneAtATime } from "../i2c.ts";
+import type { Random } from "../random.ts";
+import { SimGpio } from "./gpio.ts";
+import { SimHost } from "./host.ts";
+import { SimI2cBus } from "./i2c.ts";
+import { SimOneWire } from "./one-wire.ts";
+import type { World } from "./world.ts";
+
+export interface SimBoardOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly world: World;
+  /** Clock rate of the I2C buses. Default: 100,000. */
+  readonly i2cHz?: number;
+}
+
+/** A board that exists only in a seeded world, with the handles to wire it and to break it. */
+export interface SimBoard extends Board {
+  readonly clock: Clock;
+  readonly world: World;
+  readonly gpio: SimGpio;
+  readonly oneWire: SimOneWire;
+  readonly host: SimHost;
+  /** The bare bus under {@link Board.i2c}, to attach chips and faults to. Same object for the same path. */
+  simBus(devicePath: string): SimI2cBus;
+}
+
+/** Longer than the adapter's own time-out, so that the adapter's word comes first. */
+const TRANSFER_DEADLINE_MS = 2_000;
+
+export function createSimBoard({ clock, random, world, i2cHz }: SimBoardOptions): SimBoard {
+  const buses = new Map<string, { readonly bare: SimI2cBus; readonly orderly: I2cBus }>();
+  const busAt = (devicePath: string) => {
+    const known = buses.get(devicePath);
+    if (known) return known;
+    const bare = new SimI2cBus({ name: devicePath, clock, random, ...(i2cHz && { hz: i2cHz }) });
+    const bus = { bare, orderly: oneAtATime(bare, clock, TRANSFER_DEADLINE_MS) };
+    buses.set(devicePath, bus);
+    return bus;
+  };
+  return {
+    clock,
+    world,
+    gpio: new SimGpio({ clock, random }),
+    oneWire: new SimOneWire({ clock, world }),
+    host: new SimHost({ world, clock }),
+    defaultI2c: "/dev/i2c-1",
+    i2c: (devicePath) => busAt(devicePath).orderly,
+    simBus: (devicePath) => busAt(devicePath).bare,
+    async close() {
+      for (const { bare } of buses.values()) await bare.close();
+    },
+  };
+}

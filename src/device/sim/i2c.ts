@@ -1,0 +1,233 @@
+import type { Clock } from "../clock.ts";
+import { formatAddress, type I2cBus, I2cError, type I2cFault } from "../i2c.ts";
+import type { Random } from "../random.ts";
+
+/** A chip at register level. Throws a {@link Nack} where the real one would not acknowledge. */
+export interface SimChip {
+  /** The bytes behind the address. Also called, with none, when a master only asks whether the chip is there. */
+  write(bytes: Uint8Array): void;
+  read(length: number): Uint8Array;
+  /** Power went off and on. */
+  reset?(): void;
+}
+
+/** Thrown by a chip that does not acknowledge. */
+export class Nack extends Error {
+  override readonly name = "Nack";
+}
+
+/**
+ * - `no_ack`: nobody acknowledges
+ * - `timeout`: the adapter gives up after a second
+ * - `stuck`: a line is held low
+ * - `bad_crc`: noise flips a bit of what is read
+ * - `short_read`: the adapter gets one byte less than asked for
+ * - `hang`: the transfer ends only when the fault is cleared
+ */
+export type SimI2cFault = "no_ack" | "timeout" | "stuck" | "bad_crc" | "short_read" | "hang";
+
+export interface SimI2cFaultPlan {
+  readonly fault: SimI2cFault;
+  /** How many transfers it strikes. Default: until it is cleared. */
+  readonly transfers?: number;
+  /** Chance that it strikes a transfer, 0..1. Default: 1. */
+  readonly probability?: number;
+}
+
+/** One transfer as it went over the wire. */
+export interface SimI2cTransfer {
+  readonly monotonicMs: number;
+  readonly address: number;
+  readonly write: Uint8Array;
+  /** What the master got; undefined where it got nothing. */
+  readonly read: Uint8Array | undefined;
+  readonly fault: I2cFault | undefined;
+}
+
+export interface SimI2cOptions {
+  readonly name: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Clock rate. Default: 100,000. */
+  readonly hz?: number;
+}
+
+interface ActiveFault {
+  readonly fault: SimI2cFault;
+  readonly probability: number;
+  readonly cleared: AbortController;
+  transfersLeft: number;
+}
+
+/** Transfers that the log keeps: the latest. */
+const MAX_LOG = 1_000;
+
+/** What a Linux adapter driver waits for a transfer by default (`i2c_adapter.timeout`). */
+const ADAPTER_TIMEOUT_MS = 1_000;
+
+/**
+ * A bus as strict as wire: transfers take time, and two at once corrupt each other, which fails both of them. Wrap it
+ * in `oneAtATime` to use it; use it bare to prove that somebody did not.
+ */
+export class SimI2cBus implements I2cBus {
+  readonly name: string;
+  /** The last transfers, oldest first. */
+  readonly log: SimI2cTransfer[] = [];
+  /** How many transfers ran into another one. */
+  overlaps = 0;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #hz: number;
+  readonly #chips = new Map<number, SimChip>();
+  readonly #faults = new Map<number | "all", ActiveFault>();
+  #current: { readonly text: string; corruptedBy: string | undefined } | undefined;
+
+  constructor({ name, clock, random, hz = 100_000 }: SimI2cOptions) {
+    this.name = name;
+    this.#clock = clock;
+    this.#random = random;
+    this.#hz = hz;
+  }
+
+  attach(address: number, chip: SimChip): void {
+    this.#chips.set(address, chip);
+  }
+
+  detach(address: number): void {
+    this.#chips.delete(address);
+  }
+
+  chip(address: number): SimChip | undefined {
+    return this.#chips.get(address);
+  }
+
+  /** Makes transfers with an address, or all of them, fail. Replaces the fault that was there. */
+  fail(at: number | "all", { fault, transfers, probability = 1 }: SimI2cFaultPlan): void {
+    this.clear(at);
+    const cleared = new AbortController();
+    this.#faults.set(at, {
+      fault,
+      probability,
+      cleared,
+      transfersLeft: transfers ?? Number.POSITIVE_INFINITY,
+    });
+  }
+
+  /** Mends an address, or what {@link fail} was told of all, and lets go of a hanging transfer. */
+  clear(at: number | "all"): void {
+    this.#faults.get(at)?.cleared.abort();
+    this.#faults.delete(at);
+  }
+
+  async transfer(address: number, write: Uint8Array, readLength: number): Promise<Uint8Array> {
+    const text = `${formatAddress(address)} write [${hex(write)}] read ${readLength}`;
+    if (this.#current) {
+      this.overlaps++;
+      this.#current.corruptedBy = text;
+      throw new I2cError("io", `${this.name}: "${text}" ran into "${this.#current.text}"`);
+    }
+    const current = { text, corruptedBy: undefined as string | undefined };
+    this.#current = current;
+    const startMs = this.#clock.monotonicMs();
+    let read: Uint8Array | undefined;
+    let fault: I2cFault | undefined;
+    try {
+      const bytes = await this.#carry(address, write, readLength);
+      if (current.corruptedBy !== undefined) {
+        throw new I2cError("io", `${this.name}: "${text}" was corrupted by "${current.corruptedBy}"`);
+      }
+      read = bytes;
+      return bytes;
+    } catch (error) {
+      fault = error instanceof I2cError ? error.fault : "io";
+      throw error;
+    } finally {
+      this.#current = undefined;
+      this.#record({ monotonicMs: startMs, address, write: write.slice(), read, fault });
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const at of [...this.#faults.keys()]) this.clear(at);
+  }
+
+  async #carry(address: number, write: Uint8Array, readLength: number): Promise<Uint8Array> {
+    const strike = this.#strike(address, readLength);
+    await this.#clock.sleep(this.#wireTimeMs(write.length, readLength));
+    if (strike) await this.#lose(strike, address);
+    const bytes = this.#answer(address, write, readLength);
+    if (strike?.fault === "short_read") {
+      throw new I2cError("short_read", `${this.#at(address)}: got ${readLength - 1} of ${readLength} bytes`);
+    }
+    if (strike?.fault === "bad_crc") flipOneBit(bytes, this.#random);
+    return bytes;
+  }
+
+  /** The fault that strikes this transfer, if any does. What garbles a read spares a transfer that reads nothing. */
+  #strike(address: number, readLength: number): ActiveFault | undefined {
+    const active = this.#faults.get(address) ?? this.#faults.get("all");
+    if (!active || active.transfersLeft <= 0) return undefined;
+    if (readLength === 0 && (active.fault === "bad_crc" || active.fault === "short_read")) return undefined;
+    if (active.probability < 1 && this.#random() >= active.probability) return undefined;
+    active.transfersLeft--;
+    return active;
+  }
+
+  /** Fails the transfer where the fault keeps it from reaching the chip. */
+  async #lose({ fault, cleared }: ActiveFault, address: number): Promise<void> {
+    switch (fault) {
+      case "no_ack":
+        throw new I2cError("absent", `${this.#at(address)}: not acknowledged`);
+      case "stuck":
+        throw new I2cError("stuck", `${this.#at(address)}: SDA is held low`);
+      case "timeout":
+        await this.#clock.sleep(ADAPTER_TIMEOUT_MS);
+        throw new I2cError("timeout", `${this.#at(address)}: timed out`);
+      case "hang":
+        await aborted(cleared.signal);
+        throw new I2cError("timeout", `${this.#at(address)}: hung`);
+      default:
+    }
+  }
+
+  #answer(address: number, write: Uint8Array, readLength: number): Uint8Array {
+    const chip = this.#chips.get(address);
+    if (!chip) throw new I2cError("absent", `${this.#at(address)}: not acknowledged`);
+    try {
+      if (write.length > 0 || readLength === 0) chip.write(write);
+      return readLength > 0 ? chip.read(readLength).slice(0, readLength) : new Uint8Array();
+    } catch (error) {
+      if (!(error instanceof Nack)) throw error;
+      throw new I2cError("absent", `${this.#at(address)}: not acknowledged`, { cause: error });
+    }
+  }
+
+  /** Nine bits a byte, an address in front of each direction, start and stop (UM10204, section 3.1). */
+  #wireTimeMs(writeLength: number, readLength: number): number {
+    const bytes = (writeLength > 0 ? 1 + writeLength : 0) + (readLength > 0 ? 1 + readLength : 0);
+    return ((9 * Math.max(1, bytes) + 2) * 1_000) / this.#hz;
+  }
+
+  #at(address: number): string {
+    return `${this.name} ${formatAddress(address)}`;
+  }
+
+  #record(transfer: SimI2cTransfer): void {
+    this.log.push(transfer);
+    if (this.log.length > MAX_LOG) this.log.shift();
+  }
+}
+
+function flipOneBit(bytes: Uint8Array, random: Random): void {
+  const bit = Math.floor(random() * bytes.length * 8);
+  bytes[bit >> 3]! ^= 1 << (bit & 7);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}
+
+function hex(bytes: Uint8Array): string {
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+}
