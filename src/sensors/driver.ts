@@ -31,6 +31,9 @@ export interface Sensor {
   close?(): Promise<void>;
 }
 
+/** Fields that depend on the options. A method's type, so that the registry can forget the options' types. */
+type FieldsFrom<E extends v.ObjectEntries> = { fields(options: Options<E>): Fields }["fields"];
+
 interface DriverBase<E extends v.ObjectEntries> {
   /** What a configuration calls it: `bme280`. */
   readonly name: string;
@@ -39,7 +42,7 @@ interface DriverBase<E extends v.ObjectEntries> {
   readonly description: string;
   /** Title and revision or an address of the document that the numbers come from. */
   readonly datasheet: string;
-  readonly fields: Fields | ((options: Options<E>) => Fields);
+  readonly fields: Fields | FieldsFrom<E>;
   /** The driver's own keys in a sensor's configuration, beside the common ones. */
   readonly options: E;
 }
