@@ -36,7 +36,10 @@ export const filterSteps = v.array(
   v.pipe(
     v.objectWithRest(
       filterEntries,
-      v.array(oneFilter, "expected a list of filters, such as [{ offset: -0.4 }]"),
+      v.array(
+        oneFilter,
+        "expected a filter's name, or a field with a list of filters, such as [{ offset: -0.4 }]",
+      ),
     ),
     v.check(
       (step) => Object.keys(step).length === 1,
@@ -44,7 +47,9 @@ export const filterSteps = v.array(
     ),
     v.transform((step): FilterStep => {
       const [name, value] = Object.entries(step)[0]!;
-      return name in filterKinds ? { filters: [step] } : { field: name, filters: value as FilterSpec[] };
+      return Object.hasOwn(filterKinds, name)
+        ? { filters: [step] }
+        : { field: name, filters: value as FilterSpec[] };
     }),
   ),
   "expected a list of filters",

@@ -34,39 +34,37 @@ const HEARTBEAT_TOLERANCE_MS = 1;
 
 /** Decides for each reading, in order, whether it goes out. */
 export interface Reporter {
-  /** Whether this reading is worth sending; if so, the next ones are compared with it. */
-  isDue(measurements: Measurements, monotonicMs: number): boolean;
-  /** Takes a reading that goes out whatever it says as the one to compare the next with. */
-  sent(measurements: Measurements, monotonicMs: number): void;
+  /** Whether this reading goes out; if so, the next are compared with it. `mustSend`: it does, whatever it says. */
+  offer(measurements: Measurements, monotonicMs: number, mustSend: boolean): boolean;
 }
 
 /**
- * Report by exception. A reading goes out whole when one of its fields has moved by its delta, a boolean has changed,
- * a field is new, or the heartbeat is due. A number without a delta never causes a report.
+ * Report by exception. A reading goes out whole when one of its fields has moved by its delta since it was last sent,
+ * a boolean has changed, a field is new, or the heartbeat is due. A number without a delta never causes a report.
  */
 export function createReporter(settings: ReportSettings | undefined): Reporter {
-  let last: { readonly measurements: Measurements; readonly monotonicMs: number } | undefined;
+  let sent: Measurements | undefined;
+  let sentMs = 0;
 
   function isDue(measurements: Measurements, monotonicMs: number): boolean {
-    if (settings === undefined || last === undefined) return true;
-    if (monotonicMs - last.monotonicMs >= settings.heartbeat - HEARTBEAT_TOLERANCE_MS) return true;
-    const { measurements: before } = last;
+    if (settings === undefined || sent === undefined) return true;
+    if (monotonicMs - sentMs >= settings.heartbeat - HEARTBEAT_TOLERANCE_MS) return true;
+    const before = sent;
     return Object.entries(measurements).some(([field, value]) =>
       hasMoved(before[field], value, settings.delta[field]),
     );
   }
 
-  function sent(measurements: Measurements, monotonicMs: number): void {
-    last = { measurements, monotonicMs };
-  }
-
   return {
-    isDue(measurements, monotonicMs) {
-      const due = isDue(measurements, monotonicMs);
-      if (due) sent(measurements, monotonicMs);
-      return due;
+    offer(measurements, monotonicMs, mustSend) {
+      const goesOut = mustSend || isDue(measurements, monotonicMs);
+      if (goesOut) {
+        // A field that a filter left out this time is still compared with what was last sent of it.
+        sent = { ...sent, ...measurements };
+        sentMs = monotonicMs;
+      }
+      return goesOut;
     },
-    sent,
   };
 }
 

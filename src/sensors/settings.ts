@@ -42,3 +42,22 @@ export const commonSensorEntries = {
 } as const;
 
 export type CommonSensorSettings = v.InferOutput<v.StrictObjectSchema<typeof commonSensorEntries, undefined>>;
+
+/** A field that a sensor's settings name, and where, so that one which the driver does not have can be refused. */
+export interface NamedField {
+  readonly field: string;
+  /** Keys and indices below the sensor's own settings. */
+  readonly path: readonly (string | number)[];
+}
+
+export function namedFields({
+  filters,
+  report,
+}: Pick<CommonSensorSettings, "filters" | "report">): readonly NamedField[] {
+  return [
+    ...filters.flatMap(({ field }, index) =>
+      field === undefined ? [] : [{ field, path: ["filters", index, field] }],
+    ),
+    ...Object.keys(report?.delta ?? {}).map((field) => ({ field, path: ["report", "delta", field] })),
+  ];
+}
