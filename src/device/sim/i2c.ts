@@ -1,20 +1,7 @@
 import type { Clock } from "../clock.ts";
 import { formatAddress, type I2cBus, I2cError, type I2cFault } from "../i2c.ts";
 import type { Random } from "../random.ts";
-
-/** A chip at register level. Throws a {@link Nack} where the real one would not acknowledge. */
-export interface SimChip {
-  /** The bytes behind the address. Also called, with none, when a master only asks whether the chip is there. */
-  write(bytes: Uint8Array): void;
-  read(length: number): Uint8Array;
-  /** Power went off and on. */
-  reset?(): void;
-}
-
-/** Thrown by a chip that does not acknowledge. */
-export class Nack extends Error {
-  override readonly name = "Nack";
-}
+import { Nack, type SimChip } from "./chip.ts";
 
 /**
  * - `no_ack`: nobody acknowledges

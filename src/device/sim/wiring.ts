@@ -1,0 +1,32 @@
+import type { Pin } from "../gpio.ts";
+import type { Random } from "../random.ts";
+import type { SimBoard } from "./board.ts";
+import { simChips } from "./chips.ts";
+
+/** How a sensor hangs on the simulated board. */
+export type Wire =
+  | { readonly bus: "i2c"; readonly devicePath: string; readonly address: number }
+  | { readonly bus: "one_wire"; readonly id: string }
+  | { readonly bus: "gpio"; readonly pin: Pin };
+
+export interface Wiring {
+  /** The sensor's id, which is also its place in the world. */
+  readonly sensor: string;
+  /** Its driver's name, which says which chip to simulate. */
+  readonly driver: string;
+  readonly wire: Wire;
+}
+
+/**
+ * Puts the chip that a sensor's driver expects onto the simulated board. Returns false where there is none to put: the
+ * sensor then reads what an unwired one does. A GPIO line needs no chip.
+ */
+export function attachSensor(board: SimBoard, { sensor, driver, wire }: Wiring, random: Random): boolean {
+  if (wire.bus === "one_wire") board.oneWire.attach(wire.id, sensor);
+  if (wire.bus !== "i2c") return true;
+  const chip = simChips.get(driver);
+  if (!chip) return false;
+  const { clock, world } = board;
+  board.simBus(wire.devicePath).attach(wire.address, chip({ place: sensor, world, clock, random }));
+  return true;
+}
