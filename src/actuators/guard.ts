@@ -1,0 +1,278 @@
+import type { Clock } from "../device/clock.ts";
+import type { Gpio } from "../device/gpio.ts";
+import type { Log } from "../log.ts";
+import { type Moment, now } from "../record/recorder.ts";
+import {
+  type ActuatorState,
+  confirmed,
+  decide,
+  failed,
+  mayBeOn,
+  nextDue,
+  type Refusal,
+  type Request,
+  type Surroundings,
+  unopened,
+} from "./decision.ts";
+import type { ActuatorValue, AnyActuatorKind, Cause, Output } from "./kind.ts";
+import type { Leases } from "./leases.ts";
+import { type ActuatorSettings, actuatorProblems, isOn, type Rules, rulesFor } from "./rules.ts";
+
+/** An output took another value. */
+export interface Change {
+  readonly id: string;
+  readonly state: ActuatorValue;
+  readonly cause: Cause;
+  readonly at: Moment;
+}
+
+/** What became of a request. */
+export interface Outcome {
+  readonly status: "done" | "rejected" | "failed";
+  /** What the output is; undefined where nobody knows. */
+  readonly state: ActuatorValue | undefined;
+  readonly error?: string;
+  readonly refusal?: Refusal | "unknown" | "stopping";
+  /** When the same request would be allowed, where only time stands in the way. */
+  readonly allowedInMs?: number;
+}
+
+/** Stands in front of every actuator of a node: nothing else moves an output. */
+export interface Guard {
+  readonly ids: readonly string[];
+  /** Undefined where there is no such actuator. */
+  rules(id: string): Rules | undefined;
+  state(id: string): ActuatorState | undefined;
+  /** Asks for a change; requests to one actuator are carried out one after the other. Never rejects. */
+  request(id: string, request: Request): Promise<Outcome>;
+  /** Whether there is a session with the broker; a node starts without. */
+  setOnline(online: boolean): void;
+  /** Turns everything safe, refuses requests from then on, and gives the outputs back. */
+  shutdown(): Promise<void>;
+}
+
+export interface GuardParts {
+  readonly actuators: readonly ActuatorSettings[];
+  readonly kinds: ReadonlyMap<string, AnyActuatorKind>;
+  readonly gpio: Gpio;
+  readonly clock: Clock;
+  readonly leases: Leases;
+  readonly log: Log;
+  onChange(change: Change): void;
+}
+
+/** One actuator with everything that changes about it. */
+interface Guarded {
+  readonly rules: Rules;
+  open(value: ActuatorValue): Promise<Output>;
+  state: ActuatorState;
+  output: Output | undefined;
+  /** What was last told to `onChange`. */
+  told: ActuatorValue | undefined;
+  /** Ends when everything asked of this actuator so far has been dealt with. */
+  lane: Promise<unknown>;
+  /** Waits for the next thing that it does of its own accord. */
+  alarm: AbortController;
+}
+
+/** How often a stopping node tries to make an output safe, and the wait between. */
+const SHUTDOWN_TRIES = 3;
+const SHUTDOWN_WAIT_MS = 100;
+
+/** Opens every actuator at its `initial` value; resolves when all have been tried. Throws on impossible settings. */
+export async function openGuard(parts: GuardParts): Promise<Guard> {
+  const { actuators, kinds, gpio, clock, leases, log, onChange } = parts;
+  const [problem] = actuatorProblems(actuators, kinds);
+  if (problem) throw new RangeError(`${problem.id}: ${problem.key}: ${problem.message}`);
+  const all = new Map(actuators.map((settings) => [settings.id, guarded(settings)]));
+  let offlineSinceMs: number | undefined = clock.monotonicMs();
+  let stopping = false;
+
+  function guarded(settings: ActuatorSettings): Guarded {
+    const kind = kinds.get(settings.driver);
+    if (!kind) throw new RangeError(`${settings.id}: driver: there is no kind "${settings.driver}"`);
+    const rules = rulesFor(settings, kind, actuators);
+    return {
+      rules,
+      open: (value) => kind.open(gpio, settings, value, clock),
+      state: unopened(rules),
+      output: undefined,
+      told: undefined,
+      lane: Promise.resolve(),
+      alarm: new AbortController(),
+    };
+  }
+
+  function surroundings({ rules }: Guarded): Surroundings {
+    const blockedBy = rules.interlock.find((id) => mayBeOn(all.get(id)!.state));
+    return {
+      nowMs: clock.monotonicMs(),
+      ...(offlineSinceMs !== undefined && { offlineSinceMs }),
+      ...(blockedBy !== undefined && { blockedBy }),
+    };
+  }
+
+  function inLane<T>(actuator: Guarded, task: () => Promise<T>): Promise<T> {
+    const done = actuator.lane.then(task);
+    actuator.lane = done.catch(() => {});
+    return done;
+  }
+
+  /** Decides and writes. Between the decision and the new state nothing else runs, so two decisions never cross. */
+  async function perform(actuator: Guarded, request: Request): Promise<Outcome> {
+    const decision = decide(actuator.rules, actuator.state, request, surroundings(actuator));
+    if (!decision.accepted) {
+      const { refusal, reason, allowedInMs } = decision;
+      const state = actuator.state.value;
+      return {
+        status: "rejected",
+        state,
+        error: reason,
+        refusal,
+        ...(allowedInMs !== undefined && { allowedInMs }),
+      };
+    }
+    const unchanged = actuator.state.value === decision.value;
+    actuator.state = decision.state;
+    try {
+      if (!unchanged) await write(actuator, decision.value);
+    } catch (error) {
+      return fail(actuator, error);
+    }
+    actuator.state = confirmed(actuator.state, clock.monotonicMs());
+    if (!isOn(decision.value)) void leases.forget(actuator.rules.id);
+    tell(actuator, decision.value);
+    arm(actuator);
+    return { status: "done", state: decision.value };
+  }
+
+  async function write(actuator: Guarded, value: ActuatorValue): Promise<void> {
+    if (isOn(value)) {
+      await clearTheWay(actuator);
+      const { onSinceMs } = actuator.state;
+      if (actuator.rules.maxOnMs !== undefined && onSinceMs !== undefined)
+        await leases.remember(actuator.rules.id, onSinceMs);
+    }
+    if (actuator.output) await actuator.output.set(value);
+    else actuator.output = await actuator.open(value);
+  }
+
+  /** Only a fail-safe that switches on finds anything here; every other request was refused for it. */
+  async function clearTheWay({ rules }: Guarded): Promise<void> {
+    for (const id of rules.interlock) {
+      const other = all.get(id)!;
+      if (!mayBeOn(other.state)) continue;
+      const off: Request = { set: other.rules.off, cause: "interlock" };
+      const { status } = await inLane(other, () => perform(other, off));
+      if (status !== "done") throw new Error(`interlocked ${id} cannot be switched off`);
+    }
+  }
+
+  function fail(actuator: Guarded, cause: unknown): Outcome {
+    const error = cause instanceof Error ? cause.message : String(cause);
+    const { id, safe } = actuator.rules;
+    actuator.state = failed(actuator.state, error, clock.monotonicMs());
+    if (actuator.state.retry?.failures === 1)
+      log.error("an actuator does not obey; trying until it is safe", { actuator: id, safe, error });
+    arm(actuator);
+    return { status: "failed", state: undefined, error };
+  }
+
+  function tell(actuator: Guarded, state: ActuatorValue): void {
+    if (actuator.told === state) return;
+    actuator.told = state;
+    const { cause } = actuator.state;
+    try {
+      onChange({ id: actuator.rules.id, state, cause, at: now(clock) });
+    } catch (error) {
+      log.error("cannot report what an actuator did", { actuator: actuator.rules.id, error: String(error) });
+    }
+  }
+
+  /** Sleeps until the actuator is next to act by itself, instead of until whatever it waited for before. */
+  function arm(actuator: Guarded): void {
+    actuator.alarm.abort();
+    const due = nextDue(actuator.rules, actuator.state, offlineSinceMs);
+    if (!due || stopping) return;
+    const alarm = new AbortController();
+    actuator.alarm = alarm;
+    const waitMs = Math.max(0, Math.ceil(due.atMs - clock.monotonicMs()));
+    void clock.sleep(waitMs, alarm.signal).then(() => {
+      if (!alarm.signal.aborted) void inLane(actuator, () => act(actuator));
+    });
+  }
+
+  /** Asks again what is due: while this waited for its turn, a request may have changed it. */
+  async function act(actuator: Guarded): Promise<void> {
+    const due = nextDue(actuator.rules, actuator.state, offlineSinceMs);
+    if (!due || stopping || due.atMs > clock.monotonicMs()) return arm(actuator);
+    await perform(actuator, due);
+  }
+
+  async function boot(actuator: Guarded): Promise<void> {
+    const { rules } = actuator;
+    const sinceMs = isOn(rules.initial) ? leases.onSinceMs(rules.id) : undefined;
+    const nowMs = clock.monotonicMs();
+    if (rules.maxOnMs !== undefined && sinceMs !== undefined) {
+      actuator.state = { ...actuator.state, onSinceMs: Math.min(sinceMs, nowMs) };
+      if (nowMs >= sinceMs + rules.maxOnMs) {
+        await perform(actuator, { set: rules.off, cause: "timer" });
+        return;
+      }
+    }
+    const { status } = await perform(actuator, { set: rules.initial, cause: "boot" });
+    if (status === "rejected") await perform(actuator, { set: rules.off, cause: "interlock" });
+  }
+
+  async function makeSafe(actuator: Guarded): Promise<void> {
+    for (let tries = 1; tries <= SHUTDOWN_TRIES; tries++) {
+      const outcome = await perform(actuator, { set: actuator.rules.safe, cause: "failsafe" });
+      if (outcome.status === "done") return;
+      if (tries < SHUTDOWN_TRIES) await clock.sleep(SHUTDOWN_WAIT_MS);
+    }
+    log.error("an actuator could not be made safe", { actuator: actuator.rules.id });
+  }
+
+  /** What is to be off goes first, so that an interlocked one that is to be on finds the way clear. */
+  async function offFirst(
+    toBeOn: (rules: Rules) => boolean,
+    step: (actuator: Guarded) => Promise<void>,
+  ): Promise<void> {
+    const actuators = [...all.values()];
+    const inTurn = (some: Guarded[]) => Promise.all(some.map((each) => inLane(each, () => step(each))));
+    await inTurn(actuators.filter(({ rules }) => !toBeOn(rules)));
+    await inTurn(actuators.filter(({ rules }) => toBeOn(rules)));
+  }
+
+  await offFirst(({ initial }) => isOn(initial), boot);
+
+  return {
+    ids: [...all.keys()],
+    rules: (id) => all.get(id)?.rules,
+    state: (id) => all.get(id)?.state,
+    async request(id, request) {
+      const actuator = all.get(id);
+      if (!actuator)
+        return { status: "rejected", state: undefined, error: "no such actuator", refusal: "unknown" };
+      return inLane(actuator, async () => {
+        if (!stopping) return perform(actuator, request);
+        const state = actuator.state.value;
+        return { status: "rejected", state, error: "the node is stopping", refusal: "stopping" };
+      });
+    },
+    setOnline(online) {
+      if (online === (offlineSinceMs === undefined)) return;
+      offlineSinceMs = online ? undefined : clock.monotonicMs();
+      for (const actuator of all.values()) {
+        actuator.state = { ...actuator.state, failsafeDone: false };
+        arm(actuator);
+      }
+    },
+    async shutdown() {
+      stopping = true;
+      for (const { alarm } of all.values()) alarm.abort();
+      await offFirst(({ safe }) => isOn(safe), makeSafe);
+      await Promise.all([...all.values()].map(({ output }) => output?.close()));
+    },
+  };
+}
