@@ -1,0 +1,63 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Board } from "../board.ts";
+import type { Clock } from "../clock.ts";
+import { type I2cBus, oneAtATime } from "../i2c.ts";
+import { sysfsGpio } from "./gpio.ts";
+import { linuxHost } from "./host.ts";
+import { linuxI2cBus } from "./i2c.ts";
+import { linuxOneWire } from "./one-wire.ts";
+import { textFiles } from "./text-files.ts";
+
+export interface LinuxBoardOptions {
+  readonly clock: Clock;
+  /** The folder that stands for `/`. */
+  readonly root?: string;
+  /** Configuration's `gpio.chip`: the name or label of a GPIO chip; default `auto`. */
+  readonly gpioChip?: string;
+}
+
+/** Beyond the kernel's own time-out of one second a transfer, and two for a write-then-read. */
+const TRANSFER_DEADLINE_MS = 2_500;
+
+/** The header's bus on every Raspberry Pi with 40 pins. */
+const HEADER_I2C = "i2c-1";
+
+/** The machine that the program runs on. Nothing is opened before it is used. */
+export function linuxBoard({ clock, root = "/", gpioChip = "auto" }: LinuxBoardOptions): Board {
+  const files = textFiles(root);
+  const buses = new Map<string, I2cBus>();
+  return {
+    gpio: sysfsGpio({ clock, files, chip: gpioChip }),
+    oneWire: linuxOneWire(files),
+    host: linuxHost({ files, root }),
+    defaultI2c: `/dev/${headerBus(join(root, "dev"))}`,
+    i2c(devicePath) {
+      const known = buses.get(devicePath);
+      if (known) return known;
+      const bus = oneAtATime(linuxI2cBus({ devicePath }), clock, TRANSFER_DEADLINE_MS);
+      buses.set(devicePath, bus);
+      return bus;
+    },
+    async close() {
+      await Promise.all([...buses.values()].map((bus) => bus.close()));
+    },
+  };
+}
+
+/** The bus that users wire sensors to; where the machine has none, the one an error should name. */
+function headerBus(dev: string): string {
+  const numbers = deviceNames(dev)
+    .flatMap((name) => /^i2c-(\d+)$/.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => a - b);
+  return numbers.length === 0 || numbers.includes(1) ? HEADER_I2C : `i2c-${numbers[0]}`;
+}
+
+function deviceNames(dev: string): readonly string[] {
+  try {
+    return readdirSync(dev);
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,105 @@
+import { readFileSync } from "node:fs";
+import { statfs } from "node:fs/promises";
+import os from "node:os";
+import { join } from "node:path";
+import type { Host } from "../host.ts";
+import type { TextFiles } from "./text-files.ts";
+
+export interface LinuxHostOptions {
+  readonly files: TextFiles;
+  /** The folder that stands for `/`; the same that `files` reads below. */
+  readonly root?: string;
+}
+
+/** Zones that are the processor, by the kernel's name for them: Raspberry Pi, x86, others. */
+const CPU_ZONES = ["cpu-thermal", "x86_pkg_temp", "cpu_thermal", "soc-thermal", "acpitz"];
+
+/** The machine as /proc and /sys tell of it, and as Node does where they do not exist. */
+export function linuxHost({ files, root = "/" }: LinuxHostOptions): Host {
+  const identity = (path: string) => readOnce(join(root, path));
+  return {
+    model:
+      identity("proc/device-tree/model") ??
+      identity("sys/class/dmi/id/product_name") ??
+      `${os.type()} ${os.machine()}`,
+    serial: identity("proc/device-tree/serial-number"),
+    hostname: os.hostname(),
+    machineId: identity("etc/machine-id"),
+    uptimeMs: () => os.uptime() * 1000,
+    cpuTemperature: () => cpuTemperature(files),
+    load1: () => load1(files),
+    memory: () => memory(files),
+    disk: (path) => disk(path),
+    throttled: () => throttled(files),
+  };
+}
+
+async function cpuTemperature(files: TextFiles): Promise<number | undefined> {
+  const folder = "sys/class/thermal";
+  const zones = (await list(files, folder)).filter((name) => name.startsWith("thermal_zone"));
+  const types = await Promise.all(zones.map((zone) => read(files, `${folder}/${zone}/type`)));
+  const named = CPU_ZONES.map((type) => zones[types.indexOf(type)]).find((zone) => zone !== undefined);
+  const zone = named ?? zones[0];
+  const milliCelsius = zone === undefined ? undefined : await read(files, `${folder}/${zone}/temp`);
+  return milliCelsius === undefined ? undefined : finite(Number(milliCelsius) / 1000);
+}
+
+async function load1(files: TextFiles): Promise<number | undefined> {
+  const text = await read(files, "proc/loadavg");
+  if (text !== undefined) return finite(Number.parseFloat(text));
+  // Windows has no load average, and Node then says 0.
+  return os.platform() === "win32" ? undefined : os.loadavg()[0];
+}
+
+/** `MemAvailable` is the kernel's own estimate of what can be had without swapping (proc(5)); "kB" there is 1024. */
+async function memory(files: TextFiles): ReturnType<Host["memory"]> {
+  const text = await read(files, "proc/meminfo");
+  if (text === undefined) return { totalBytes: os.totalmem(), availableBytes: os.freemem() };
+  const bytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(text)?.[1]) * 1024;
+  const known = { totalBytes: bytes("MemTotal"), availableBytes: bytes("MemAvailable") };
+  return Number.isNaN(known.totalBytes + known.availableBytes) ? undefined : known;
+}
+
+async function disk(path: string): ReturnType<Host["disk"]> {
+  try {
+    const { blocks, bavail, bsize } = await statfs(path);
+    return { totalBytes: blocks * bsize, availableBytes: bavail * bsize };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Hexadecimal without prefix; below `soc` up to Raspberry Pi 4, `soc@...` on 5 (raspberrypi/linux, drivers/firmware). */
+async function throttled(files: TextFiles): Promise<number | undefined> {
+  const platform = "sys/devices/platform";
+  for (const soc of (await list(files, platform)).filter((name) => /^soc(@|$)/.test(name))) {
+    for (const firmware of (await list(files, `${platform}/${soc}`)).filter((name) =>
+      /:firmware$/.test(name),
+    )) {
+      const word = await read(files, `${platform}/${soc}/${firmware}/get_throttled`);
+      if (word !== undefined) return finite(Number.parseInt(word, 16));
+    }
+  }
+  return undefined;
+}
+
+function finite(value: number): number | undefined {
+  return Number.isFinite(value) ? value : undefined;
+}
+
+function read(files: TextFiles, path: string): Promise<string | undefined> {
+  return files.read(path).catch(() => undefined);
+}
+
+function list(files: TextFiles, path: string): Promise<readonly string[]> {
+  return files.list(path).catch(() => []);
+}
+
+/** Undefined where the file is missing, unreadable or empty. */
+function readOnce(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8").replace(/[\0\s]+$/, "") || undefined;
+  } catch {
+    return undefined;
+  }
+}
