@@ -3,8 +3,9 @@ import * as v from "valibot";
 /**
  * An object in a configuration that refuses every key it does not know.
  *
- * `v.strictObject` stops at the first unknown key; a person who mistyped two wants to hear of both. Each issue
- * carries the known keys as its `requirement`, so that the message can name the nearest one.
+ * `v.strictObject` stops at the first unknown key and takes a list for an object; a person who mistyped two keys
+ * wants to hear of both. Each issue of an unknown key carries the known ones as its `requirement`, so that the
+ * message can name the nearest.
  */
 export function settings<const E extends v.ObjectEntries>(entries: E): v.StrictObjectSchema<E, undefined> {
   const schema = v.strictObject(entries);
@@ -13,6 +14,7 @@ export function settings<const E extends v.ObjectEntries>(entries: E): v.StrictO
     ...schema,
     "~run"(dataset, config) {
       const input = dataset.value;
+      if (Array.isArray(input)) return v.strictObject(entries)["~run"]({ value: LIST }, config);
       const result = schema["~run"](dataset, config);
       if (typeof input !== "object" || input === null) return result;
       const issues = (result.issues ?? []).filter((issue) => !isUnknownKey(issue, input));
@@ -23,6 +25,14 @@ export function settings<const E extends v.ObjectEntries>(entries: E): v.StrictO
       return first ? { typed: false, value: result.value, issues: [first, ...rest] } : result;
     },
   } as v.StrictObjectSchema<E, undefined>;
+}
+
+/** Stands for a list where an object is expected: valibot would look for keys in a list itself. */
+const LIST = Symbol("a list");
+
+/** Whether an issue's input is a list that {@link settings} refused. */
+export function isRefusedList(input: unknown): boolean {
+  return input === LIST;
 }
 
 type StrictIssue = v.StrictObjectIssue;

@@ -1,0 +1,71 @@
+import type * as v from "valibot";
+import type { ActuatorValue, AnyActuatorKind } from "../actuators/kind.ts";
+import { commonActuatorEntries } from "../actuators/settings.ts";
+import type { ActuatorConfig } from "./config.ts";
+import { describe } from "./explain.ts";
+import { type Finding, wrongValue } from "./finding.ts";
+import { nearest } from "./nearest.ts";
+import { explainLoosely, isMap, optionsOf, parseItem, type Raw, type Resolved, wrong } from "./sensors.ts";
+import type { Path } from "./tree.ts";
+
+type CommonActuatorSettings = v.InferOutput<v.StrictObjectSchema<typeof commonActuatorEntries, undefined>>;
+
+/** Validates one actuator against the common keys together with its kind's. */
+export function resolveActuator(
+  item: unknown,
+  path: Path,
+  kinds: ReadonlyMap<string, AnyActuatorKind>,
+): Resolved<ActuatorConfig> {
+  if (!isMap(item)) return wrong([wrongValue(path, `expected a map, found ${describe(item)}`)]);
+  const name = item["driver"];
+  const kind = typeof name === "string" ? kinds.get(name) : undefined;
+  if (!kind)
+    return wrong([...explainLoosely(commonActuatorEntries, item, path), ...unknownKind(name, path, kinds)]);
+  const { output, findings, blamed } = parseItem({ ...commonActuatorEntries, ...kind.options }, item, path);
+  const { options, optionsFit } = optionsOf(kind.options, output, blamed);
+  const all = [
+    ...findings,
+    ...(optionsFit ? checkValues(kind, options, output, path, blamed) : []),
+    ...checkLimits(output, path, blamed),
+  ];
+  const pins = optionsFit ? kind.pins(options) : [];
+  if (all.length > 0) return { findings: all, pins };
+  const { driver: _, ...common } = onlyCommon(output);
+  return { config: { ...common, kind, options }, findings: [], pins };
+}
+
+function unknownKind(name: unknown, path: Path, kinds: ReadonlyMap<string, AnyActuatorKind>): Finding[] {
+  if (typeof name !== "string") return [];
+  const message = `unknown driver "${name}"; "fieldpost drivers" lists them`;
+  return [wrongValue([...path, "driver"], message, nearest(name, kinds.keys()))];
+}
+
+function onlyCommon(output: Raw): CommonActuatorSettings {
+  const keys = Object.keys(commonActuatorEntries);
+  return Object.fromEntries(
+    keys.filter((key) => output[key] !== undefined).map((key) => [key, output[key]]),
+  ) as CommonActuatorSettings;
+}
+
+function checkValues(
+  kind: AnyActuatorKind,
+  options: Raw,
+  output: Raw,
+  path: Path,
+  blamed: ReadonlySet<string | number | undefined>,
+): Finding[] {
+  return ["initial", "safe"]
+    .filter((key) => !blamed.has(key) && !kind.accepts(output[key] as ActuatorValue, options))
+    .map((key) => wrongValue([...path, key], `${kind.name} cannot be set to ${output[key]}`));
+}
+
+/** An actuator that must stay on longer than it may be on could obey only one of the two. */
+function checkLimits(
+  { min_on, max_on }: Raw,
+  path: Path,
+  blamed: ReadonlySet<string | number | undefined>,
+): Finding[] {
+  if (blamed.has("min_on") || blamed.has("max_on")) return [];
+  if (typeof min_on !== "number" || typeof max_on !== "number" || min_on <= max_on) return [];
+  return [wrongValue([...path, "min_on"], "must not be longer than max_on")];
+}

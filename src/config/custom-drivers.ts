@@ -1,0 +1,92 @@
+import type { AnySensorDriver } from "../sensors/driver.ts";
+import { commonSensorEntries } from "../sensors/settings.ts";
+import { pathFrom } from "./substitute.ts";
+import { child, type Node } from "./tree.ts";
+
+/** Loads a user's driver file; resolves with the module as `import()` does. */
+export type ImportDriver = (path: string) => Promise<unknown>;
+
+/** By what the configuration has behind `driver:`; a text says why the file cannot be used. */
+export type CustomDrivers = ReadonlyMap<string, AnySensorDriver | string>;
+
+/** Whether `driver:` names a file rather than a built-in driver. */
+export function isDriverPath(name: string): boolean {
+  return /^\.{0,2}\//.test(name);
+}
+
+/** Loads every driver file that the sensors name, each once. Never rejects. */
+export async function importCustomDrivers(
+  root: Node,
+  dir: string,
+  importDriver: ImportDriver | undefined,
+): Promise<CustomDrivers> {
+  const sensors = child(root, "sensors");
+  const items = sensors?.kind === "list" ? sensors.items : [];
+  const names = items.flatMap((item) => {
+    const driver = child(item, "driver");
+    const name = driver?.kind === "scalar" && !driver.unresolved ? driver.value : undefined;
+    return typeof name === "string" && isDriverPath(name) ? [name] : [];
+  });
+  const loaded = new Map<string, AnySensorDriver | string>();
+  for (const name of new Set(names)) {
+    loaded.set(name, importDriver ? await load(name, pathFrom(dir, name), importDriver) : NOT_HERE);
+  }
+  return loaded;
+}
+
+const NOT_HERE = "driver files cannot be loaded here";
+
+async function load(
+  name: string,
+  path: string,
+  importDriver: ImportDriver,
+): Promise<AnySensorDriver | string> {
+  try {
+    const module = (await importDriver(path)) as { default?: unknown } | null;
+    const fault = driverFault(module?.default);
+    return fault === undefined
+      ? (module?.default as AnySensorDriver)
+      : `${name} exports no sensor driver: ${fault}`;
+  } catch (error) {
+    return `cannot load ${name}: ${error instanceof Error ? error.message.split("\n", 1)[0] : String(error)}`;
+  }
+}
+
+/** What keeps a module's default export from being a sensor driver; undefined where it is one. */
+function driverFault(value: unknown): string | undefined {
+  if (typeof value !== "object" || value === null) return "its default export is not a driver record";
+  const driver = value as Readonly<Record<string, unknown>>;
+  if (typeof driver["name"] !== "string" || driver["name"] === "") return "name must be text";
+  if (!["i2c", "one_wire", "gpio", "host"].includes(String(driver["bus"]))) {
+    return "bus must be i2c, one_wire, gpio or host";
+  }
+  if (typeof driver["open"] !== "function") return "open must be a function";
+  if (driver["bus"] === "gpio" && typeof driver["pins"] !== "function") return "pins must be a function";
+  if (driver["bus"] === "i2c" && !isAddressList(driver["addresses"])) {
+    return "addresses must be a list of 7-bit addresses, the default first";
+  }
+  if (typeof driver["fields"] !== "function" && !isRecord(driver["fields"])) return "fields must be a record";
+  return optionsFault(driver["options"]);
+}
+
+function optionsFault(options: unknown): string | undefined {
+  if (!isRecord(options)) return "options must be a record of valibot schemas ({} for none)";
+  for (const [key, schema] of Object.entries(options)) {
+    if (!isRecord(schema) || typeof schema["~run"] !== "function")
+      return `options.${key} must be a valibot schema`;
+    if (key in commonSensorEntries) return `options.${key} is a key that every sensor has already`;
+  }
+  return undefined;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isAddressList(value: unknown): boolean {
+  return (
+    Array.isArray(value) &&
+    value.length > 0 &&
+    value.every((address) => Number.isInteger(address) && address >= 0 && address < 128)
+  );
+}

@@ -1,0 +1,52 @@
+import { dirname } from "node:path";
+import { actuatorKinds } from "../actuators/registry.ts";
+import type { AnySensorDriver } from "../sensors/driver.ts";
+import { sensorDrivers } from "../sensors/registry.ts";
+import { type Config, freezeDeep } from "./config.ts";
+import { type ImportDriver, importCustomDrivers } from "./custom-drivers.ts";
+import { inFileOrder, placeFindings } from "./finding.ts";
+import type { Problem } from "./problem.ts";
+import { openSource } from "./source.ts";
+import { type SubstitutionSources, substitute } from "./substitute.ts";
+import { validate } from "./validate.ts";
+import { parseYaml } from "./yaml.ts";
+
+/** What a configuration may depend on besides its text. */
+export interface ConfigSources extends Omit<SubstitutionSources, "dir"> {
+  /** The file's name as messages show it. */
+  readonly file: string;
+  /** The folder that relative paths in the file start from. Default: the file's own. */
+  readonly dir?: string;
+  /** Loads `driver: ./my-chip.js`. Without it such drivers are refused. */
+  readonly importDriver?: ImportDriver;
+  /** Default: the built-in ones. */
+  readonly drivers?: ReadonlyMap<string, AnySensorDriver>;
+}
+
+export type LoadResult =
+  | { readonly ok: true; readonly config: Config; readonly warnings: readonly Problem[] }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+/** Reads a configuration: one typed, frozen {@link Config}, or everything that is wrong with it. Never rejects. */
+export async function loadConfig(text: string, sources: ConfigSources): Promise<LoadResult> {
+  const { file, dir = dirname(file), drivers = sensorDrivers } = sources;
+  const source = openSource(file, text.replace(/^\ufeff/, ""));
+  const parsed = parseYaml(source);
+  if (!parsed.root) return { ok: false, problems: inFileOrder(parsed.problems) };
+  const { root, problems, secrets } = substitute(parsed.root, source, { ...sources, dir });
+  const customDrivers = await importCustomDrivers(root, dir, sources.importDriver);
+  const { config, findings, warnings } = validate(root, {
+    drivers,
+    customDrivers,
+    kinds: actuatorKinds,
+    dir,
+    readFile: sources.readFile,
+  });
+  const all = [...parsed.problems, ...problems, ...placeFindings(findings, root, source, secrets)];
+  if (all.length > 0 || !config) return { ok: false, problems: inFileOrder(all) };
+  return {
+    ok: true,
+    config: freezeDeep(config),
+    warnings: inFileOrder(placeFindings(warnings, root, source, secrets)),
+  };
+}

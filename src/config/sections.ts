@@ -1,0 +1,137 @@
+import * as v from "valibot";
+import { mqttSettings } from "../mqtt/settings.ts";
+import { duration } from "../schema/duration.ts";
+import { settings } from "../schema/settings.ts";
+import { size } from "../schema/size.ts";
+
+/** Timers of the platform end here (2^31 ms); nobody samples that rarely. */
+const MAX_INTERVAL_MS = 7 * 86_400_000;
+const MIN_INTERVAL_MS = 50;
+const MIN_BUFFER_BYTES = 1024 ** 2;
+const MAX_REPLAY_PER_SECOND = 1_000_000;
+
+const text = (maxLength: number) =>
+  v.pipe(v.string(), v.minLength(1, "must not be empty"), v.maxLength(maxLength));
+
+const described = <S extends v.GenericSchema>(schema: S, description: string) =>
+  v.pipe(schema, v.description(description));
+
+export const deviceSettings = settings({
+  id: described(
+    v.pipe(
+      v.string("expected a name"),
+      v.regex(
+        /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/,
+        "expected up to 64 letters, digits, _ or -, beginning with a letter or digit",
+      ),
+    ),
+    "Names the device on the broker; part of every topic",
+  ),
+  name: v.optional(described(text(128), "Shown to people")),
+});
+
+export const telemetrySettings = settings({
+  interval: v.optional(
+    described(
+      duration({ minMs: MIN_INTERVAL_MS, maxMs: MAX_INTERVAL_MS }),
+      "How often a sensor is read that has no interval of its own",
+    ),
+    "10s",
+  ),
+  qos: v.optional(
+    described(v.picklist([0, 1, 2]), "MQTT quality of service; below 1 nothing is promised to arrive"),
+    1,
+  ),
+  encoding: v.optional(described(v.picklist(["json"]), "How readings are written"), "json"),
+});
+
+const replaySettings = settings({
+  order: v.optional(
+    described(v.picklist(["oldest_first"]), "Which record goes first after an outage"),
+    "oldest_first",
+  ),
+  rate: v.optional(
+    described(
+      v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(MAX_REPLAY_PER_SECOND)),
+      "Records per second while catching up; 0: no limit",
+    ),
+    1000,
+  ),
+});
+
+export const bufferSettings = settings({
+  path: v.optional(described(text(4096), "Folder of the outbox"), "/var/lib/fieldpost/outbox"),
+  max_size: v.optional(
+    described(size({ minBytes: MIN_BUFFER_BYTES }), "Disk space the outbox may take"),
+    "256MiB",
+  ),
+  max_age: v.optional(
+    described(duration({ minMs: 1_000 }), "Older records are dropped, and said to be"),
+    "30d",
+  ),
+  when_full: v.optional(
+    described(v.picklist(["drop_oldest", "drop_newest"]), "Which records go when the outbox is full"),
+    "drop_oldest",
+  ),
+  sync_after: v.optional(
+    described(
+      duration({ maxMs: 3_600_000 }),
+      "A record unacknowledged this long survives a power cut; 0s: every record at once",
+    ),
+    "1s",
+  ),
+  replay: v.optional(described(replaySettings, "Catching up after an outage"), {}),
+});
+
+export const healthSettings = settings({
+  interval: v.optional(
+    described(
+      duration({ minMs: 1_000, maxMs: MAX_INTERVAL_MS }),
+      "How often the node reports its own health",
+    ),
+    "60s",
+  ),
+});
+
+const busName = v.pipe(
+  v.string(),
+  v.regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, "a bus's name takes letters, digits, _ and -"),
+);
+
+const i2cBusSettings = settings({
+  device: described(
+    v.pipe(v.string(), v.regex(/^\/dev\/[^\0]+$/, "expected a device path such as /dev/i2c-1")),
+    "The adapter's device file",
+  ),
+});
+
+export const busesSettings = settings({
+  i2c: v.optional(
+    described(v.record(busName, i2cBusSettings), "I2C buses by name; main is the board's own"),
+    {},
+  ),
+});
+
+export const gpioSettings = settings({
+  backend: v.optional(
+    described(v.picklist(["auto", "cdev", "sysfs"]), "How lines are reached; auto prefers cdev"),
+    "auto",
+  ),
+  chip: v.optional(
+    described(text(64), "The GPIO chip: auto, gpiochip0 or a label such as pinctrl-bcm2835"),
+    "auto",
+  ),
+});
+
+/** The blocks of a configuration but for its lists of sensors and actuators, whose keys depend on their drivers. */
+export const sections = {
+  device: deviceSettings,
+  mqtt: mqttSettings,
+  telemetry: v.optional(telemetrySettings, {}),
+  buffer: v.optional(bufferSettings, {}),
+  health: v.optional(healthSettings, {}),
+  buses: v.optional(busesSettings, {}),
+  gpio: v.optional(gpioSettings, {}),
+};
+
+export type Sections = { readonly [K in keyof typeof sections]: v.InferOutput<(typeof sections)[K]> };

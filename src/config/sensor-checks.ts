@@ -1,0 +1,92 @@
+import { formatAddress } from "../device/i2c.ts";
+import { formatDurationMs } from "../schema/duration.ts";
+import type { AnySensorDriver } from "../sensors/driver.ts";
+import { filterKinds } from "../sensors/filter-kinds.ts";
+import type { CommonSensorSettings } from "../sensors/settings.ts";
+import { type Finding, wrongKey, wrongValue } from "./finding.ts";
+import { nearest } from "./nearest.ts";
+import type { Sections } from "./sections.ts";
+import { isMap, MAIN_BUS, type Raw } from "./sensors.ts";
+import type { Path } from "./tree.ts";
+
+/** `bus` and `address` fit the driver, and the bus is there. */
+export function checkBus(
+  driver: AnySensorDriver,
+  { bus, address }: Raw,
+  path: Path,
+  buses: Sections["buses"] | undefined,
+): Finding[] {
+  if (driver.bus !== "i2c") {
+    return ["bus", "address"]
+      .filter((_, index) => [bus, address][index] !== undefined)
+      .map((key) => wrongKey([...path, key], `${driver.name} is not on an I2C bus and has no ${key}`));
+  }
+  const findings: Finding[] = [];
+  const busNames = buses && [MAIN_BUS, ...Object.keys(buses.i2c)];
+  if (busNames && typeof bus === "string" && bus !== "" && !bus.startsWith("/") && !busNames.includes(bus)) {
+    findings.push(wrongValue([...path, "bus"], `buses.i2c has no "${bus}"`, nearest(bus, busNames)));
+  }
+  if (typeof address === "number" && !driver.addresses.includes(address)) {
+    const possible = inWords(driver.addresses.map(formatAddress));
+    findings.push(
+      wrongValue(
+        [...path, "address"],
+        `${driver.name} cannot have ${formatAddress(address)}, only ${possible}`,
+      ),
+    );
+  }
+  return findings;
+}
+
+/** Filters and deltas name fields that the sensor has. */
+export function checkFieldNames(driver: string, fields: readonly string[], item: Raw, path: Path): Finding[] {
+  const filterNames = Object.keys(filterKinds);
+  const steps = Array.isArray(item["filters"]) ? (item["filters"] as unknown[]) : [];
+  const wrongSteps = steps.flatMap((step, index) =>
+    unknownKeys(step, [...filterNames, ...fields]).map(({ key, near }) =>
+      wrongKey(
+        [...path, "filters", index, key],
+        `"${key}" is neither a filter nor a field of ${driver}`,
+        near,
+      ),
+    ),
+  );
+  const report = item["report"];
+  const wrongDeltas = unknownKeys(isMap(report) ? report["delta"] : undefined, fields).map(({ key, near }) =>
+    wrongKey([...path, "report", "delta", key], `${driver} has no field "${key}"`, near),
+  );
+  return [...wrongSteps, ...wrongDeltas];
+}
+
+function unknownKeys(map: unknown, known: readonly string[]) {
+  const keys = isMap(map) ? Object.keys(map) : [];
+  return keys.filter((key) => !known.includes(key)).map((key) => ({ key, near: nearest(key, known) }));
+}
+
+/** Jitter keeps within the interval; a heartbeat that somebody wrote does not beat faster than the sensor is read. */
+export function checkTimes(
+  intervalMs: number | undefined,
+  { jitter, report }: Partial<CommonSensorSettings>,
+  item: Raw,
+  path: Path,
+): Finding[] {
+  if (intervalMs === undefined) return [];
+  const findings: Finding[] = [];
+  const interval = formatDurationMs(intervalMs);
+  if (typeof jitter === "number" && jitter >= intervalMs) {
+    findings.push(wrongValue([...path, "jitter"], `must be shorter than the interval, ${interval}`));
+  }
+  const written = item["report"];
+  const heartbeatMs = isMap(written) && written["heartbeat"] !== undefined ? report?.heartbeat : undefined;
+  if (typeof heartbeatMs === "number" && heartbeatMs < intervalMs) {
+    findings.push(
+      wrongValue([...path, "report", "heartbeat"], `must not be shorter than the interval, ${interval}`),
+    );
+  }
+  return findings;
+}
+
+/** `a, b or c`. */
+export function inWords(words: readonly string[]): string {
+  return words.length < 2 ? words.join() : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
+}

@@ -1,0 +1,57 @@
+import { LineCounter } from "yaml";
+import type { Problem } from "./problem.ts";
+
+/** Offsets into the source text: start, and the end behind the last character. */
+export type Range = readonly [start: number, end: number];
+
+/** A file's text, and where an offset of it is. */
+export interface Source {
+  readonly file: string;
+  readonly text: string;
+  /** 1-based line and column of an offset. */
+  position(offset: number): { readonly line: number; readonly column: number };
+  problem(range: Range, message: string, details?: ProblemDetails): Problem;
+}
+
+export interface ProblemDetails {
+  readonly suggestion?: string | undefined;
+  readonly path?: readonly (string | number)[];
+}
+
+export function openSource(file: string, text: string): Source {
+  const lines = new LineCounter();
+  lines.addNewLine(0);
+  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) lines.addNewLine(at + 1);
+
+  function position(offset: number) {
+    const { line, col } = lines.linePos(offset);
+    return { line, column: col };
+  }
+
+  function lineOf(line: number): string {
+    const start = lines.lineStarts[line - 1] ?? 0;
+    const end = text.indexOf("\n", start);
+    return text.slice(start, end < 0 ? text.length : end).replace(/\r$/, "");
+  }
+
+  return {
+    file,
+    text,
+    position,
+    problem([start, end], message, { suggestion, path = [] } = {}) {
+      const { line, column } = position(start);
+      const sourceLine = lineOf(line);
+      const marked = sourceLine.slice(column - 1, column - 1 + Math.max(1, end - start)).trimEnd();
+      return {
+        file,
+        line,
+        column,
+        width: Math.max(1, marked.length),
+        message,
+        sourceLine,
+        ...(suggestion === undefined ? {} : { suggestion }),
+        path,
+      };
+    },
+  };
+}

@@ -1,0 +1,126 @@
+import * as v from "valibot";
+import type { AnyActuatorKind } from "../actuators/kind.ts";
+import { simulationSettings } from "../device/sim/settings.ts";
+import { settings } from "../schema/settings.ts";
+import { resolveActuator } from "./actuators.ts";
+import type { ActuatorConfig, Config, SensorConfig } from "./config.ts";
+import { defaultWords, describe, explainIssues } from "./explain.ts";
+import { checkFiles, withPathsFrom } from "./files.ts";
+import { type Finding, wrongValue } from "./finding.ts";
+import { nearest } from "./nearest.ts";
+import { refuseNotYet } from "./not-yet.ts";
+import { type Sections, sections } from "./sections.ts";
+import { isMap, type Raw, resolveSensor, type SensorContext } from "./sensors.ts";
+import { type Node, plain } from "./tree.ts";
+import { warningsOf } from "./warnings.ts";
+import { checkAddresses, checkFaults, checkIds, checkInterlocks, checkPins, type Item } from "./wiring.ts";
+
+export interface ValidationContext extends Pick<SensorContext, "drivers" | "customDrivers"> {
+  readonly kinds: ReadonlyMap<string, AnyActuatorKind>;
+  /** The folder that relative paths start from. */
+  readonly dir: string;
+  readonly readFile: (path: string) => string;
+}
+
+export interface Validated {
+  /** Absent where there are findings. */
+  readonly config?: Config;
+  readonly findings: readonly Finding[];
+  readonly warnings: readonly Finding[];
+}
+
+const anything = v.optional(v.unknown());
+
+const topLevel = settings({
+  device: v.unknown(),
+  mqtt: v.unknown(),
+  telemetry: anything,
+  buffer: anything,
+  health: anything,
+  buses: anything,
+  gpio: anything,
+  sensors: anything,
+  actuators: anything,
+  simulation: anything,
+});
+
+/** Everything that is wrong with a configuration, or the configuration. */
+export function validate(root: Node, context: ValidationContext): Validated {
+  const built = refuseNotYet(root);
+  const raw = plain(built.root) as Raw;
+  const findings = [...built.findings, ...explainIssues(v.safeParse(topLevel, raw).issues ?? [], [])];
+  const blocks = parseBlocks(raw, findings);
+  const sensors = listOf(raw, "sensors", findings).map((item, index) => {
+    const path = ["sensors", index];
+    const resolved = resolveSensor(item, path, {
+      ...context,
+      buses: blocks.buses,
+      telemetry: blocks.telemetry,
+    });
+    return { list: "sensors", path, raw: item, resolved } satisfies Item<SensorConfig>;
+  });
+  const actuators = listOf(raw, "actuators", findings).map((item, index) => {
+    const path = ["actuators", index];
+    return {
+      list: "actuators",
+      path,
+      raw: item,
+      resolved: resolveActuator(item, path, context.kinds),
+    } satisfies Item<ActuatorConfig>;
+  });
+  findings.push(
+    ...[...sensors, ...actuators].flatMap((item) => item.resolved.findings),
+    ...checkIds(sensors),
+    ...checkIds(actuators),
+    ...checkPins([...sensors, ...actuators]),
+    ...checkAddresses(sensors),
+    ...checkInterlocks(actuators, (id) => nearest(id, idsOf(actuators))),
+    ...checkFaults(blocks.simulation, sensors, (id) => nearest(id, idsOf(sensors))),
+    ...checkFiles(blocks.mqtt, context),
+  );
+  if (findings.length > 0) return { findings, warnings: [] };
+  const config = assemble(blocks as Blocks, sensors, actuators, context.dir);
+  return { config, findings, warnings: warningsOf(config) };
+}
+
+const blockSchemas = { ...sections, simulation: v.optional(simulationSettings, {}) };
+
+type Blocks = Sections & Pick<Config, "simulation">;
+
+/** Parses each block by itself, so that one that is wrong leaves the others to be used. */
+function parseBlocks(raw: Raw, findings: Finding[]): Partial<Blocks> {
+  const blocks: Record<string, unknown> = {};
+  for (const [key, schema] of Object.entries(blockSchemas)) {
+    if (!(key in raw) && schema.type !== "optional") continue;
+    const result = v.safeParse(schema as v.GenericSchema, raw[key], defaultWords);
+    if (result.success) blocks[key] = result.output;
+    else findings.push(...explainIssues(result.issues, [key]));
+  }
+  return blocks as Partial<Blocks>;
+}
+
+function listOf(raw: Raw, key: string, findings: Finding[]): readonly unknown[] {
+  const list = raw[key];
+  if (Array.isArray(list)) return list;
+  if (key in raw) findings.push(wrongValue([key], `expected a list, found ${describe(list)}`));
+  return [];
+}
+
+function idsOf(items: readonly Item<unknown>[]): string[] {
+  return items.flatMap(({ raw }) => (isMap(raw) && typeof raw["id"] === "string" ? [raw["id"]] : []));
+}
+
+function assemble(
+  blocks: Blocks,
+  sensors: readonly Item<SensorConfig>[],
+  actuators: readonly Item<ActuatorConfig>[],
+  dir: string,
+): Config {
+  const { client_id = blocks.device.id, topic_root = `fieldpost/${blocks.device.id}`, ...mqtt } = blocks.mqtt;
+  return withPathsFrom(dir, {
+    ...blocks,
+    mqtt: { ...mqtt, client_id, topic_root },
+    sensors: sensors.flatMap(({ resolved }) => resolved.config ?? []),
+    actuators: actuators.flatMap(({ resolved }) => resolved.config ?? []),
+  });
+}

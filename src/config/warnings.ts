@@ -1,0 +1,34 @@
+import { isSecure } from "../mqtt/server.ts";
+import type { Config } from "./config.ts";
+import { type Finding, wrongValue } from "./finding.ts";
+
+/** What a configuration may say, but seldom should. */
+export function warningsOf({ mqtt, sensors, actuators }: Config): Finding[] {
+  const warnings: Finding[] = [];
+  const inClear = mqtt.url.some((server) => !isSecure(server) && !isLoopback(server.host));
+  if (mqtt.password !== undefined && inClear) {
+    warnings.push(
+      wrongValue(["mqtt", "password"], "the password is sent unencrypted; use mqtts:// or wss://"),
+    );
+  }
+  if (mqtt.tls?.insecure) {
+    warnings.push(
+      wrongValue(
+        ["mqtt", "tls", "insecure"],
+        "the broker's certificate is not checked: anybody can pose as it",
+      ),
+    );
+  }
+  if (sensors.length === 0 && actuators.length === 0) {
+    warnings.push({
+      path: [],
+      target: "missing",
+      message: "no sensors and no actuators: the node reports only its health",
+    });
+  }
+  return warnings;
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\./.test(host);
+}

@@ -1,0 +1,114 @@
+import type { Pin } from "../device/gpio.ts";
+import { formatAddress } from "../device/i2c.ts";
+import { FAULTS, type SimulationSettings } from "../device/sim/settings.ts";
+import type { SensorConfig } from "./config.ts";
+import { type Finding, wrongKey, wrongValue } from "./finding.ts";
+import { isMap, type Raw, type Resolved } from "./sensors.ts";
+import type { Path } from "./tree.ts";
+
+/** One item of a list together with what was understood of it. */
+export interface Item<T> {
+  readonly list: "sensors" | "actuators";
+  readonly path: Path;
+  readonly raw: unknown;
+  readonly resolved: Resolved<T>;
+}
+
+/** For people: `sensor "air"`. */
+function nameOf({ list, path, raw }: Item<unknown>): string {
+  const id = isMap(raw) ? raw["id"] : undefined;
+  return `${list === "sensors" ? "sensor" : "actuator"} ${typeof id === "string" ? `"${id}"` : Number(path[1]) + 1}`;
+}
+
+/** An id names one item of its list. */
+export function checkIds(items: readonly Item<unknown>[]): Finding[] {
+  const seen = new Set<string>();
+  return items.flatMap(({ list, path, raw }) => {
+    const id = isMap(raw) ? raw["id"] : undefined;
+    if (typeof id !== "string") return [];
+    if (!seen.has(id)) return seen.add(id) && [];
+    return [wrongValue([...path, "id"], `another of the ${list} is called "${id}" already`)];
+  });
+}
+
+/** A line has one user. `17`, `"17"` and `GPIO17` are the same line. */
+export function checkPins(items: readonly Item<unknown>[]): Finding[] {
+  const users = new Map<string, Item<unknown>>();
+  return items.flatMap((item) =>
+    item.resolved.pins.flatMap((pin) => {
+      const line = lineName(pin);
+      const user = users.get(line);
+      if (!user) return users.set(line, item) && [];
+      const by = user === item ? "twice here" : `by ${nameOf(user)} already`;
+      return [wrongValue([...item.path, pinKey(item.raw, pin)], `${line} is used ${by}`)];
+    }),
+  );
+}
+
+function lineName(pin: Pin): string {
+  const number = /^(?:GPIO)?0*(\d+)$/i.exec(String(pin))?.[1];
+  return number === undefined ? String(pin) : `GPIO${number}`;
+}
+
+/** The key that holds the pin; the last one where several do, since the first is not to blame. */
+function pinKey(raw: unknown, pin: Pin): string {
+  return Object.keys(raw as Raw).findLast((key) => (raw as Raw)[key] === pin) ?? "driver";
+}
+
+/** A bus address has one user. */
+export function checkAddresses(items: readonly Item<SensorConfig>[]): Finding[] {
+  const users = new Map<string, Item<unknown>>();
+  return items.flatMap((item) => {
+    const { bus, i2cPath, address } = item.resolved.config ?? {};
+    if (bus === undefined || address === undefined) return [];
+    const place = `${i2cPath ?? bus} ${address}`;
+    const user = users.get(place);
+    if (!user) return users.set(place, item) && [];
+    const message = `${formatAddress(address)} on bus ${bus} is used by ${nameOf(user)} already`;
+    const key = isMap(item.raw) && "address" in item.raw ? "address" : "driver";
+    return [wrongValue([...item.path, key], message)];
+  });
+}
+
+/** Interlocks name other actuators, each once, and the states they start from and fall back to obey them. */
+export function checkInterlocks(
+  items: readonly Item<unknown>[],
+  near: (id: string) => string | undefined,
+): Finding[] {
+  const raws = new Map(items.flatMap(({ raw }) => (isMap(raw) ? [[raw["id"], raw] as const] : [])));
+  return items.flatMap(({ path, raw }) => {
+    const targets = isMap(raw) && Array.isArray(raw["interlock"]) ? (raw["interlock"] as unknown[]) : [];
+    return targets.flatMap((target, index) => {
+      if (typeof target !== "string") return [];
+      const at = [...path, "interlock", index];
+      const self = (raw as Raw)["id"];
+      if (target === self) return [wrongValue(at, "an actuator cannot be interlocked with itself")];
+      if (targets.indexOf(target) < index) return [wrongValue(at, `"${target}" is in the list already`)];
+      const other = raws.get(target);
+      if (!other) return [wrongValue(at, `there is no actuator "${target}"`, near(target))];
+      return ["initial", "safe"]
+        .filter((key) => (raw as Raw)[key] === "on" && other[key] === "on")
+        .map((key) =>
+          wrongKey([...path, key], `both this and "${target}" are on here, against the interlock`),
+        );
+    });
+  });
+}
+
+/** A simulated fault strikes a sensor that exists, in a way that its kind of wire knows. */
+export function checkFaults(
+  simulation: SimulationSettings | undefined,
+  sensors: readonly Item<SensorConfig>[],
+  near: (id: string) => string | undefined,
+): Finding[] {
+  return (simulation?.faults ?? []).flatMap(({ sensor, fault }, index) => {
+    const at = ["simulation", "faults", index];
+    const item = sensors.find(({ raw }) => isMap(raw) && raw["id"] === sensor);
+    if (!item) return [wrongValue([...at, "sensor"], `there is no sensor "${sensor}"`, near(sensor))];
+    const bus = item.resolved.config?.driver.bus;
+    const possible: readonly string[] | undefined = bus && (bus === "host" ? [] : FAULTS[bus]);
+    if (possible === undefined || possible.includes(fault)) return [];
+    const instead = possible.length === 0 ? "it has no wire" : `possible: ${possible.join(", ")}`;
+    return [wrongValue([...at, "fault"], `${fault} cannot happen to sensor "${sensor}"; ${instead}`)];
+  });
+}
