@@ -4,8 +4,8 @@ import { commonActuatorEntries } from "../actuators/settings.ts";
 import type { ActuatorConfig } from "./config.ts";
 import { describe } from "./explain.ts";
 import { type Finding, wrongValue } from "./finding.ts";
+import { explainLoosely, isMap, optionsOf, parseItem, type Raw, type Resolved, wrong } from "./item.ts";
 import { nearest } from "./nearest.ts";
-import { explainLoosely, isMap, optionsOf, parseItem, type Raw, type Resolved, wrong } from "./sensors.ts";
 import type { Path } from "./tree.ts";
 
 type CommonActuatorSettings = v.InferOutput<v.StrictObjectSchema<typeof commonActuatorEntries, undefined>>;

@@ -1,6 +1,6 @@
 import type { AnySensorDriver } from "../sensors/driver.ts";
 import { commonSensorEntries } from "../sensors/settings.ts";
-import { pathFrom } from "./substitute.ts";
+import { pathFrom } from "./files.ts";
 import { child, type Node } from "./tree.ts";
 
 /** Loads a user's driver file; resolves with the module as `import()` does. */

@@ -8,7 +8,7 @@ import type { Path } from "./tree.ts";
 type Issue = v.BaseIssue<unknown>;
 
 /** Longer texts are cut where a message repeats what it found. */
-const MAX_FOUND_LENGTH = 40;
+export const MAX_FOUND_LENGTH = 40;
 
 /** Turns a schema's issues into findings: what was expected, what was found, and the nearest valid name. */
 export function explainIssues(issues: readonly Issue[], base: Path): Finding[] {

@@ -1,7 +1,7 @@
+import { isAbsolute, join } from "node:path";
 import type { Config } from "./config.ts";
 import { type Finding, wrongValue } from "./finding.ts";
 import type { Sections } from "./sections.ts";
-import { pathFrom, unreadable } from "./substitute.ts";
 
 const TLS_FILES = ["ca", "cert", "key"] as const;
 
@@ -33,4 +33,21 @@ export function withPathsFrom(dir: string, config: Config): Config {
     mqtt: { ...mqtt, ...(tls ? { tls: { ...tls, ...files } } : {}) },
     buffer: { ...config.buffer, path: pathFrom(dir, config.buffer.path) },
   };
+}
+
+export function pathFrom(dir: string, path: string): string {
+  return isAbsolute(path) ? path : join(dir, path);
+}
+
+/** Says for people why a file could not be read. */
+export function unreadable(path: string, error: unknown): string {
+  const code = (error as NodeJS.ErrnoException | null)?.code;
+  const reasons: Readonly<Record<string, string>> = {
+    ENOENT: "it does not exist",
+    EACCES: "this user may not read it",
+    EPERM: "this user may not read it",
+    EISDIR: "it is a folder",
+    ENOTDIR: "a part of its path is not a folder",
+  };
+  return `cannot read ${path}: ${reasons[code ?? ""] ?? code ?? "unknown error"}`;
 }

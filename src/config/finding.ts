@@ -1,6 +1,6 @@
 import type { Problem } from "./problem.ts";
+import type { Secrets } from "./secrets.ts";
 import type { Range, Source } from "./source.ts";
-import type { Secrets } from "./substitute.ts";
 import { keyRange, missingRange, type Node, nodeAt, type Path, valueRange } from "./tree.ts";
 
 /** What validation found wrong, before anybody has looked up where in the file it stands. */
@@ -27,22 +27,19 @@ export function placeFindings(
   source: Source,
   secrets: Secrets,
 ): Problem[] {
-  return findings
-    .filter((finding) => !concernsUnresolved(root, finding))
-    .map(({ path, target, message, suggestion }) =>
-      source.problem(rangeOf(root, path, target), secrets.hide(message), { suggestion, path }),
-    );
+  return findings.flatMap(({ path, target, message, suggestion }) => {
+    const { node } = nodeAt(root, path);
+    const value = target === "value" && node.kind === "scalar" ? node : undefined;
+    if (value?.unresolved) return [];
+    const details = { suggestion: value?.secret ? undefined : suggestion, path };
+    return [source.problem(rangeOf(root, path, target), secrets.hide(message), details)];
+  });
 }
 
 function rangeOf(root: Node, path: Path, target: Finding["target"]): Range {
   const { node, found } = nodeAt(root, path);
   if (target === "missing" || !found) return missingRange(node);
   return target === "key" ? keyRange(node) : valueRange(node);
-}
-
-function concernsUnresolved(root: Node, { path, target }: Finding): boolean {
-  const { node } = nodeAt(root, path);
-  return target === "value" && node.kind === "scalar" && node.unresolved === true;
 }
 
 /** In the order of the file, each thing said once (an alias shows the same text in two places). */

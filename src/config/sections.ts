@@ -10,6 +10,9 @@ const MIN_INTERVAL_MS = 50;
 const MIN_BUFFER_BYTES = 1024 ** 2;
 const MAX_REPLAY_PER_SECOND = 1_000_000;
 
+/** The board's own bus, whether or not `buses` says anything of it. */
+export const MAIN_BUS = "main";
+
 const text = (maxLength: number) =>
   v.pipe(v.string(), v.minLength(1, "must not be empty"), v.maxLength(maxLength));
 

@@ -4,9 +4,9 @@ import type { AnySensorDriver } from "../sensors/driver.ts";
 import { filterKinds } from "../sensors/filter-kinds.ts";
 import type { CommonSensorSettings } from "../sensors/settings.ts";
 import { type Finding, wrongKey, wrongValue } from "./finding.ts";
+import { isMap, type Raw } from "./item.ts";
 import { nearest } from "./nearest.ts";
-import type { Sections } from "./sections.ts";
-import { isMap, MAIN_BUS, type Raw } from "./sensors.ts";
+import { MAIN_BUS, type Sections } from "./sections.ts";
 import type { Path } from "./tree.ts";
 
 /** `bus` and `address` fit the driver, and the bus is there. */

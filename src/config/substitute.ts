@@ -1,6 +1,7 @@
-import { isAbsolute, join } from "node:path";
+import { pathFrom, unreadable } from "./files.ts";
 import { nearest } from "./nearest.ts";
 import type { Problem } from "./problem.ts";
+import { collectSecrets, type Secrets } from "./secrets.ts";
 import type { Source } from "./source.ts";
 import { child, type Node, type ScalarNode } from "./tree.ts";
 
@@ -18,12 +19,6 @@ export interface SubstitutionSources {
   readonly machine: MachineNames;
   /** The folder that relative paths start from. */
   readonly dir: string;
-}
-
-/** What came from the environment or from files and must not show up in a message. */
-export interface Secrets {
-  /** The text with each secret replaced by what the file has in its place. */
-  hide(text: string): string;
 }
 
 export interface Substituted {
@@ -68,7 +63,7 @@ export function substitute(root: Node, source: Source, sources: SubstitutionSour
         return text;
       });
       if (secret) secrets.add(value, written);
-      return { ...node, value };
+      return { ...node, value, secret };
     } catch (error) {
       if (!(error instanceof Unresolved)) throw error;
       problems.push(source.problem(node.range, error.message, { suggestion: error.suggestion }));
@@ -139,46 +134,4 @@ function contentsOf(path: string, { readFile, dir }: SubstitutionSources): strin
   } catch (error) {
     throw new Unresolved(unreadable(path, error));
   }
-}
-
-export function pathFrom(dir: string, path: string): string {
-  return isAbsolute(path) ? path : join(dir, path);
-}
-
-/** Says for people why a file could not be read. */
-export function unreadable(path: string, error: unknown): string {
-  const code = (error as NodeJS.ErrnoException | null)?.code;
-  const reasons: Readonly<Record<string, string>> = {
-    ENOENT: "it does not exist",
-    EACCES: "this user may not read it",
-    EPERM: "this user may not read it",
-    EISDIR: "it is a folder",
-    ENOTDIR: "a part of its path is not a folder",
-  };
-  return `cannot read ${path}: ${reasons[code ?? ""] ?? code ?? "unknown error"}`;
-}
-
-/** Secrets shorter than this could stand in a message by chance; they are hidden only where they are whole words. */
-const MIN_TELLING_LENGTH = 4;
-
-function collectSecrets() {
-  const shownAs = new Map<string, string>();
-  return {
-    add(value: string, written: string): void {
-      if (value.trim() !== "") shownAs.set(value, written);
-    },
-    hide(text: string): string {
-      const longestFirst = [...shownAs].sort(([a], [b]) => b.length - a.length);
-      return longestFirst.reduce((hidden, [value, written]) => {
-        const shapes = new Set([value, JSON.stringify(value).slice(1, -1), value.split("\n", 1)[0]!]);
-        return [...shapes].reduce((hidden, shape) => replaceSecret(hidden, shape, written), hidden);
-      }, text);
-    },
-  };
-}
-
-function replaceSecret(text: string, secret: string, written: string): string {
-  if (secret.length >= MIN_TELLING_LENGTH) return text.replaceAll(secret, () => written);
-  const literal = secret.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
-  return text.replace(new RegExp(`(?<![\\p{L}\\p{N}])${literal}(?![\\p{L}\\p{N}])`, "gu"), () => written);
 }

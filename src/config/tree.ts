@@ -14,6 +14,8 @@ export interface ScalarNode extends Placed {
   readonly value: string | number | boolean | null;
   /** Set where a substitution failed: the problem is known, and the value is not what was meant. */
   readonly unresolved?: boolean;
+  /** Set where a part of the value came from the environment or from a file. */
+  readonly secret?: boolean;
 }
 
 export interface MapNode extends Placed {

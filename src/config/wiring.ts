@@ -3,7 +3,7 @@ import { formatAddress } from "../device/i2c.ts";
 import { FAULTS, type SimulationSettings } from "../device/sim/settings.ts";
 import type { SensorConfig } from "./config.ts";
 import { type Finding, wrongKey, wrongValue } from "./finding.ts";
-import { isMap, type Raw, type Resolved } from "./sensors.ts";
+import { isMap, type Raw, type Resolved } from "./item.ts";
 import type { Path } from "./tree.ts";
 
 /** One item of a list together with what was understood of it. */
