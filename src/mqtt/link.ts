@@ -28,8 +28,48 @@ export interface Link {
   readonly maximumPacketBytes: number;
   /** Aborts when the connection is gone; its `reason` says why. */
   readonly closed: AbortSignal;
-  /** Resolves on PUBACK (QoS 1), PUBCOMP (QoS 2) or when written (QoS 0). Rejects when the link is lost first. */
+  /**
+   * Resolves on PUBACK (QoS 1), PUBCOMP (QoS 2) or when written (QoS 0). Rejects with a {@link PublishRefusedError}
+   * where the broker will not have this message, with `closed.reason` when the link is lost first.
+   */
   publish(message: Outgoing): Promise<void>;
   subscribe(filters: readonly string[]): Promise<void>;
   unsubscribe(filters: readonly string[]): Promise<void>;
+}
+
+/** What the owner of a link may do beside using it. */
+export interface OpenLink extends Link {
+  /** {@link publish} without a promise a message, for a flood of them. Calls `done` exactly once. */
+  publishThen(message: Outgoing, done: (error?: Error) => void): void;
+  /** Says goodbye (DISCONNECT, so that no will is sent) and closes; gives up waiting after a second. */
+  end(): Promise<void>;
+  /** Gives the connection up without a word, so that the broker sends the will. */
+  abandon(reason: Error): void;
+}
+
+/** The broker, or a limit that it announced, refuses one message; the link goes on. */
+export class PublishRefusedError extends Error {
+  override readonly name = "PublishRefusedError";
+  /** PUBACK reason code (MQTT 5, section 3.4.2.1). */
+  readonly code: number;
+  constructor(code: number, words: string) {
+    super(`the broker refuses the message: ${words}`);
+    this.code = code;
+  }
+}
+
+/** The broker answered CONNECT with a refusal. */
+export class ConnectionRefusedError extends Error {
+  override readonly name = "ConnectionRefusedError";
+  /** Reason code (MQTT 5, table 3-1) or return code (MQTT 3.1.1, section 3.2.2.3). */
+  readonly code: number;
+  constructor(code: number, words: string) {
+    super(`the broker refuses the connection: ${words}`);
+    this.code = code;
+  }
+}
+
+/** The far end does not speak the version of MQTT that it was addressed in. */
+export class UnsupportedVersionError extends Error {
+  override readonly name = "UnsupportedVersionError";
 }

@@ -1,0 +1,135 @@
+import { connect as connectTcp, isIP } from "node:net";
+import type { Duplex } from "node:stream";
+import { type ConnectionOptions, connect as connectTls } from "node:tls";
+import { explainDialError, explainTlsError } from "./dial-error.ts";
+import { isSecure, type Server } from "./server.ts";
+import type { MqttSettings } from "./settings.ts";
+
+/**
+ * Opens a byte stream to a broker, ready to be written to. Rejects with an error that says what is wrong and how to
+ * mend it. Tests and simulations dial a broker in the same process.
+ */
+export type Dial = (server: Server, signal: AbortSignal) => Promise<Duplex>;
+
+/** Reads a file; node:fs/promises' `readFile` is one. */
+export type ReadFile = (path: string) => Promise<Buffer>;
+
+type TlsSettings = NonNullable<MqttSettings["tls"]>;
+
+/**
+ * How long one address of a name may take before the next is tried beside it (RFC 8305). Node's 250 ms is less than a
+ * round trip on a poor mobile network.
+ */
+const ADDRESS_ATTEMPT_MS = 5_000;
+
+/** Dials over the network. Certificates are read anew each time, so that renewing one needs no restart. */
+export function networkDial(tls: TlsSettings | undefined, readFile: ReadFile): Dial {
+  return async (server, signal) => {
+    signal.throwIfAborted();
+    const options = isSecure(server) ? await tlsOptions(server, tls, readFile) : undefined;
+    if (server.scheme === "ws" || server.scheme === "wss") return dialWebSocket(server, options);
+    return options === undefined ? dialTcp(server, signal) : dialTls(server, options, tls?.ca, signal);
+  };
+}
+
+async function tlsOptions(
+  server: Server,
+  tls: TlsSettings | undefined,
+  readFile: ReadFile,
+): Promise<ConnectionOptions> {
+  const read = async (key: "ca" | "cert" | "key") => {
+    const path = tls?.[key];
+    if (path === undefined) return {};
+    try {
+      return { [key]: await readFile(path) };
+    } catch (error) {
+      throw new Error(`cannot read mqtt.tls.${key}: ${(error as Error).message}`);
+    }
+  };
+  const serverName = tls?.server_name ?? (isIP(server.host) === 0 ? server.host : undefined);
+  return {
+    ...(await read("ca")),
+    ...(await read("cert")),
+    ...(await read("key")),
+    ...(serverName === undefined ? {} : { servername: serverName }),
+    ...(tls?.alpn === undefined ? {} : { ALPNProtocols: tls.alpn }),
+    rejectUnauthorized: tls?.insecure !== true,
+  };
+}
+
+async function dialTcp(server: Server, signal: AbortSignal): Promise<Duplex> {
+  const socket = connectTcp({
+    host: server.host,
+    port: server.port,
+    noDelay: true,
+    autoSelectFamilyAttemptTimeout: ADDRESS_ATTEMPT_MS,
+  });
+  try {
+    return await opened(socket, "connect", signal);
+  } catch (error) {
+    throw explainDialError(error as Error, server);
+  }
+}
+
+async function dialTls(
+  server: Server,
+  options: ConnectionOptions,
+  caPath: string | undefined,
+  signal: AbortSignal,
+): Promise<Duplex> {
+  const socket = openTls(server, options);
+  try {
+    return await opened(socket.setNoDelay(true), "secureConnect", signal);
+  } catch (error) {
+    throw await explainTlsError(error as Error, { server, caPath }, async () => {
+      const probe = openTls(server, { ...options, rejectUnauthorized: false });
+      try {
+        await opened(probe, "secureConnect", signal);
+        return probe.getPeerCertificate();
+      } finally {
+        probe.destroy();
+      }
+    });
+  }
+}
+
+function openTls(server: Server, options: ConnectionOptions) {
+  return connectTls({
+    ...options,
+    host: server.host,
+    port: server.port,
+    autoSelectFamilyAttemptTimeout: ADDRESS_ATTEMPT_MS,
+  } as ConnectionOptions);
+}
+
+/** MQTT over WebSocket (MQTT 5, section 6). Loaded only here: most nodes never need it. */
+async function dialWebSocket(server: Server, tls: ConnectionOptions | undefined): Promise<Duplex> {
+  const { streamBuilder } = await import("mqtt/lib/connect/ws");
+  const { scheme, host, port, path = "/" } = server;
+  const hostname = host.includes(":") ? `[${host}]` : host;
+  const options = { protocol: scheme, hostname, port, path, wsOptions: { ...tls } };
+  const stream = streamBuilder(undefined as never, options as Parameters<typeof streamBuilder>[1]);
+  return stream as unknown as Duplex;
+}
+
+/** Resolves with the stream once it emits `event`; on failure or abort it is destroyed. */
+function opened<S extends Duplex>(stream: S, event: string, signal: AbortSignal): Promise<S> {
+  return new Promise((resolve, reject) => {
+    const fail = (error: Error) => {
+      signal.removeEventListener("abort", abort);
+      stream.destroy();
+      reject(error);
+    };
+    const abort = () => fail(signal.reason as Error);
+    const closed = () => fail(new Error("the connection was closed before it was open"));
+    signal.addEventListener("abort", abort, { once: true });
+    // Stays for the stream's life: an error between two owners must not end the process.
+    stream.on("error", fail);
+    stream.once("close", closed);
+    stream.once(event, () => {
+      signal.removeEventListener("abort", abort);
+      stream.off("close", closed);
+      resolve(stream);
+    });
+  });
+}

@@ -1,0 +1,204 @@
+import { type Clock, withDeadline } from "../device/clock.ts";
+import type { Random } from "../device/random.ts";
+import type { Log } from "../log.ts";
+import { type BackoffBounds, backoffMs } from "./backoff.ts";
+import { type OpenLink, UnsupportedVersionError } from "./link.ts";
+import { formatServer, type Server } from "./server.ts";
+
+/** Something to do on each new link, in its turn. The last one may go on until the link closes. */
+export interface LinkStep {
+  readonly name: string;
+  run(link: OpenLink): Promise<void>;
+}
+
+export interface SessionOptions {
+  /** Tried in turn; at least one. */
+  readonly servers: readonly Server[];
+  /** `auto`: 5, and 3.1.1 with a broker that does not speak it. */
+  readonly version: "auto" | "3.1.1" | "5";
+  /** Makes one connection. */
+  readonly open: (server: Server, version: 4 | 5, signal: AbortSignal) => Promise<OpenLink>;
+  /** Subscribed before anything is sent: a long backlog must not leave the node deaf. */
+  readonly subscriptions: readonly string[];
+  /** Retained: `online`, and `offline` at the end. */
+  readonly statusTopic: string;
+  readonly steps: readonly LinkStep[];
+  readonly reconnect: BackoffBounds;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** What people and the `health` topic may know of the session. */
+export interface SessionStatus {
+  readonly connected: boolean;
+  /** The broker that is connected, or that was tried last. */
+  readonly server: string;
+  readonly version: "3.1.1" | "5" | undefined;
+  /** Monotonic time since when it has been as it is. */
+  readonly sinceMs: number;
+  readonly attempts: number;
+  readonly connects: number;
+  /** Why the last attempt failed or the last link closed. */
+  readonly lastError: string | undefined;
+}
+
+/** The node's presence at the broker: one link after the other. */
+export interface Session {
+  /** Goes on until `signal` aborts; then says `offline` and goodbye, within a second. Never rejects. */
+  run(signal: AbortSignal): Promise<void>;
+  hasSession(): boolean;
+  /** The link there is now. */
+  link(): OpenLink | undefined;
+  status(): SessionStatus;
+}
+
+/** A link that lived this long ended an outage; one that did not may be part of it (two nodes with one client id). */
+const STABLE_LINK_MS = 30_000;
+
+const FAREWELL_MS = 1_000;
+
+export const ONLINE = "online";
+export const OFFLINE = "offline";
+
+export function createSession(options: SessionOptions): Session {
+  const { servers, clock, random, log } = options;
+  /** What `auto` has learnt of each server in this process. */
+  const learntVersions = new Map<Server, 4 | 5>();
+  let turn = 0;
+  let current: OpenLink | undefined;
+  let sinceMs = clock.monotonicMs();
+  let attempts = 0;
+  let connects = 0;
+  let lastError: string | undefined;
+  /** Since the last link that was stable. */
+  let waits = 0;
+  let outageLogged = false;
+
+  const server = () => servers[turn % servers.length]!;
+
+  async function connect(signal: AbortSignal): Promise<OpenLink> {
+    const { version } = options;
+    if (version !== "auto") return options.open(server(), version === "5" ? 5 : 4, signal);
+    const learnt = learntVersions.get(server());
+    const link = await options.open(server(), learnt ?? 5, signal).catch((error) => {
+      if (!(error instanceof UnsupportedVersionError)) throw error;
+      if (learnt !== undefined) {
+        learntVersions.delete(server());
+        throw error;
+      }
+      log.debug("falling back to MQTT 3.1.1", { error: error.message });
+      return options.open(server(), 4, signal);
+    });
+    learntVersions.set(server(), link.version);
+    return link;
+  }
+
+  async function tryConnect(signal: AbortSignal): Promise<OpenLink | undefined> {
+    attempts++;
+    try {
+      return await connect(signal);
+    } catch (error) {
+      if (!signal.aborted) failed(error as Error, "cannot connect to the broker");
+      return undefined;
+    }
+  }
+
+  async function live(link: OpenLink, signal: AbortSignal): Promise<void> {
+    current = link;
+    connects++;
+    const startMs = clock.monotonicMs();
+    log.info("connected to the broker", {
+      server: formatServer(server()),
+      mqtt: versionName(link),
+      outageMs: Math.round(startMs - sinceMs),
+    });
+    sinceMs = startMs;
+    outageLogged = false;
+    void takeSteps(link);
+    await eitherAborts(link.closed, signal);
+    if (signal.aborted) await sayGoodbye(link);
+    current = undefined;
+    sinceMs = clock.monotonicMs();
+    if (sinceMs - startMs >= STABLE_LINK_MS) waits = 0;
+    if (!signal.aborted) failed(link.closed.reason as Error, "lost the broker");
+  }
+
+  async function takeSteps(link: OpenLink): Promise<void> {
+    const status = { topic: options.statusTopic, payload: ONLINE, qos: 1, retain: true } as const;
+    const subscribing = options.subscriptions.map((filter) => ({
+      name: `subscribing to ${filter}`,
+      run: () => link.subscribe([filter]),
+    }));
+    const announcing = { name: `publishing ${ONLINE}`, run: () => link.publish(status) };
+    for (const step of [...subscribing, announcing, ...options.steps]) {
+      if (link.closed.aborted) return;
+      try {
+        await step.run(link);
+      } catch (error) {
+        // What the broker forbids in one place must not stop the rest.
+        if (!link.closed.aborted) log.error(`${step.name} failed`, { error: (error as Error).message });
+      }
+    }
+  }
+
+  async function sayGoodbye(link: OpenLink): Promise<void> {
+    const status = { topic: options.statusTopic, payload: OFFLINE, qos: 1, retain: true } as const;
+    await withDeadline(clock, "the farewell", FAREWELL_MS / 2, link.publish(status)).catch(() => {});
+    await withDeadline(clock, "the farewell", FAREWELL_MS / 2, link.end()).catch(() => {});
+    link.abandon(new Error("the node ended the connection"));
+  }
+
+  function failed(error: Error, what: string): void {
+    lastError = error.message;
+    log[outageLogged ? "debug" : "warn"](what, { server: formatServer(server()), error: error.message });
+    outageLogged = true;
+  }
+
+  return {
+    async run(signal) {
+      for (let refused = 0; !signal.aborted; ) {
+        const link = await tryConnect(signal);
+        if (link) {
+          await live(link, signal);
+          refused = 0;
+        } else {
+          turn++;
+          refused++;
+        }
+        // Every server of the list gets its turn before the wait.
+        if (link === undefined && refused % servers.length !== 0) continue;
+        waits++;
+        await clock.sleep(backoffMs(waits, options.reconnect, random), signal);
+      }
+    },
+    hasSession: () => current !== undefined && !current.closed.aborted,
+    link: () => (current?.closed.aborted ? undefined : current),
+    status: () => ({
+      connected: current !== undefined,
+      server: formatServer(server()),
+      version: current && versionName(current),
+      sinceMs,
+      attempts,
+      connects,
+      lastError,
+    }),
+  };
+}
+
+function versionName(link: OpenLink): "3.1.1" | "5" {
+  return link.version === 5 ? "5" : "3.1.1";
+}
+
+function eitherAborts(one: AbortSignal, other: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      one.removeEventListener("abort", done);
+      other.removeEventListener("abort", done);
+      resolve();
+    };
+    one.addEventListener("abort", done);
+    other.addEventListener("abort", done);
+    if (one.aborted || other.aborted) done();
+  });
+}
