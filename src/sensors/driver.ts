@@ -18,6 +18,8 @@ export interface Field {
   readonly deviceClass?: string;
   /** How consumers should treat the number over time. Default: `measurement`. */
   readonly stateClass?: "measurement" | "total" | "total_increasing";
+  /** An amount since the previous reading: that of a reading which is not sent is added to the next one's. */
+  readonly accumulates?: true;
 }
 
 export type Fields = Readonly<Record<string, Field>>;

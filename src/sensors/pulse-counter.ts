@@ -37,13 +37,13 @@ export const pulseCounter = defineDriver({
   datasheet: "Linux, Documentation/userspace-api/gpio",
   fields: ({ unit, per_pulse }) => ({
     /** Pulses since the previous reading. */
-    count: { unit: "", precision: 0 },
+    count: { unit: "", precision: 0, accumulates: true },
     /** Since the sensor was opened, in `unit`. */
     total: { unit, precision: decimals(per_pulse), stateClass: "total_increasing" },
     /** Since the previous reading, in `unit` a minute. */
     rate: { unit: `${unit}/min`, precision: Math.min(decimals(per_pulse) + 1, MAX_PRECISION) },
     /** Edges that the kernel is known to have lost since the previous reading; absent while there are none. */
-    missed: { unit: "", precision: 0 },
+    missed: { unit: "", precision: 0, accumulates: true },
   }),
   options,
   pins: (options) => [options.pin],

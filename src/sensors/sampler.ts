@@ -2,6 +2,7 @@ import type { Clock } from "../device/clock.ts";
 import type { Random } from "../device/random.ts";
 import type { Log } from "../log.ts";
 import { type Moment, now } from "../record/recorder.ts";
+import { type Amounts, addAmounts, amountsOf } from "./amounts.ts";
 import { type BackoffLimits, backoffMs } from "./backoff.ts";
 import type { Fields, Measurements, Sensor } from "./driver.ts";
 import { createFaultWatch, type Fault } from "./fault.ts";
@@ -101,6 +102,7 @@ export function createSampler(options: SamplerOptions): Sampler {
 
   let filter = startFilters(options.filters);
   let reporter = createReporter(options.report);
+  let held: Amounts = {};
   let schedule: Schedule | undefined;
   let requests: Request[] = [];
   let lost: { readonly error: unknown } | undefined;
@@ -123,7 +125,10 @@ export function createSampler(options: SamplerOptions): Sampler {
     succeed();
     if (Object.keys(measurements).length === 0) return;
     events.sampled?.(id, measurements, at);
-    if (reporter.offer(measurements, reportMs, mustSend)) events.reading(id, measurements, at);
+    const whole = roundToPrecision(addAmounts(measurements, held), fields);
+    const goesOut = reporter.offer(whole, reportMs, mustSend);
+    held = goesOut ? {} : amountsOf(whole, fields);
+    if (goesOut) events.reading(id, whole, at);
   }
 
   function succeed(): void {
