@@ -31,7 +31,7 @@ export function applyFault(board: SimBoard, wire: Wire, fault: FaultName | undef
 
 /**
  * Lets the faults of a configuration strike and go at their times, counted from this call, until `signal` aborts.
- * `wires` by sensor id. Throws at once where a fault names no wired sensor or cannot happen to it.
+ * `wires` by sensor id. Rejects at once where a fault names no wired sensor or cannot happen to it.
  */
 export async function runFaults(
   board: SimBoard,
