@@ -1,0 +1,155 @@
+import type { ActuatorValue } from "../actuators/kind.ts";
+import { parseDurationMs } from "../schema/duration.ts";
+
+/** What every command may say about itself. */
+export interface Provenance {
+  /** Chosen by the sender; makes the command idempotent. 1 to 128 printable ASCII characters. */
+  readonly id?: string;
+  /** When the sender issued it, UTC, milliseconds since the epoch. */
+  readonly issuedMs?: number;
+  /** How long after that it may still be carried out. */
+  readonly maxAgeMs?: number;
+}
+
+/** A command to an actuator. */
+export interface ActuatorCommand extends Provenance {
+  readonly set: ActuatorValue | "toggle";
+  readonly forMs?: number;
+}
+
+export const NODE_ACTIONS = ["sample", "about", "identify", "restart", "resend"] as const;
+export type NodeAction = (typeof NODE_ACTIONS)[number];
+
+/** A command to the node itself. */
+export interface NodeCommand extends Provenance {
+  readonly do: NodeAction;
+  /** The range that `resend` asks for, both ends included. */
+  readonly fromSeq?: number;
+  readonly toSeq?: number;
+}
+
+/** A payload that is no command. */
+export interface Malformed {
+  readonly malformed: string;
+  /** Where it could still be read, so that the sender gets an answer. */
+  readonly id?: string;
+}
+
+export const MAX_COMMAND_BYTES = 65_536;
+
+const PLAIN_NUMBER = /^[+-]?\d{1,20}(\.\d{1,20})?$/;
+const EXPECTED = "expected on, off, toggle, a number or a JSON object";
+
+/** RFC 3339, section 5.6: with its offset from UTC, or it would say nothing. */
+const TIMESTAMP = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/** Reads the payload of `command/<actuator>`. Never throws. */
+export function parseActuatorCommand(payload: Uint8Array): ActuatorCommand | Malformed {
+  const text = decode(payload);
+  if (typeof text !== "string") return text;
+  if (text === "on" || text === "off" || text === "toggle") return { set: text };
+  if (PLAIN_NUMBER.test(text)) return { set: Number(text) };
+  return readObject(text, ["id", "set", "for", "issued", "max_age"], (fields, provenance) => {
+    const set = fields["set"];
+    if (set === undefined) return "set is missing";
+    const known = set === "on" || set === "off" || set === "toggle";
+    if (!known && !(typeof set === "number" && Number.isFinite(set)))
+      return "set: expected on, off, toggle or a number";
+    const forMs = readDuration(fields["for"]);
+    if (forMs === "malformed" || forMs === 0) return "for: expected a duration such as 30s";
+    return { ...provenance, set: set as ActuatorValue | "toggle", ...(forMs !== undefined && { forMs }) };
+  });
+}
+
+/** Reads the payload of `command/node`. Never throws. */
+export function parseNodeCommand(payload: Uint8Array): NodeCommand | Malformed {
+  const text = decode(payload);
+  if (typeof text !== "string") return text;
+  const known = ["id", "do", "issued", "max_age", "from_seq", "to_seq"];
+  return readObject(text, known, (fields, provenance) => {
+    const action = NODE_ACTIONS.find((name) => name === fields["do"]);
+    if (!action) return `do: expected one of ${NODE_ACTIONS.join(", ")}`;
+    const { from_seq: fromSeq, to_seq: toSeq } = fields;
+    if (action !== "resend")
+      return fromSeq === undefined && toSeq === undefined
+        ? { ...provenance, do: action }
+        : "from_seq and to_seq are only for resend";
+    if (!isSeq(fromSeq) || !isSeq(toSeq) || fromSeq > toSeq)
+      return "resend: expected positive whole numbers from_seq <= to_seq";
+    return { ...provenance, do: action, fromSeq, toSeq };
+  });
+}
+
+function decode(payload: Uint8Array): string | Malformed {
+  if (payload.length > MAX_COMMAND_BYTES) return { malformed: `larger than ${MAX_COMMAND_BYTES} bytes` };
+  try {
+    return utf8.decode(payload).trim();
+  } catch {
+    return { malformed: "not UTF-8" };
+  }
+}
+
+/** The keys of the payload's JSON object, on no prototype: a key called `__proto__` is just unknown. */
+type Fields = Readonly<Record<string, unknown>>;
+
+function readObject<C extends Provenance>(
+  text: string,
+  known: readonly string[],
+  read: (fields: Fields, provenance: Provenance) => C | string,
+): C | Malformed {
+  const fields = parseObject(text);
+  if (!fields) return { malformed: EXPECTED };
+  const id = fields["id"];
+  if (id !== undefined && !isId(id)) return { malformed: "id: expected 1 to 128 printable ASCII characters" };
+  const answerable = (malformed: string) => ({ malformed, ...(id !== undefined && { id }) });
+  const unknown = Object.keys(fields).find((key) => !known.includes(key));
+  if (unknown !== undefined)
+    return answerable(`unknown key ${JSON.stringify(unknown.slice(0, 32))}: expected ${known.join(", ")}`);
+  const provenance = readProvenance(id, fields);
+  if (typeof provenance === "string") return answerable(provenance);
+  const command = read(fields, provenance);
+  return typeof command === "string" ? answerable(command) : command;
+}
+
+function parseObject(text: string): Fields | undefined {
+  if (!text.startsWith("{")) return undefined;
+  try {
+    return Object.assign(Object.create(null), JSON.parse(text)) as Fields;
+  } catch {
+    return undefined;
+  }
+}
+
+function readProvenance(id: string | undefined, fields: Fields): Provenance | string {
+  const issuedMs = readTimestamp(fields["issued"]);
+  if (issuedMs === "malformed") return "issued: expected a time such as 2026-11-23T00:44:20Z";
+  const maxAgeMs = readDuration(fields["max_age"]);
+  if (maxAgeMs === "malformed") return "max_age: expected a duration such as 10s";
+  if (maxAgeMs !== undefined && issuedMs === undefined) return "max_age needs issued beside it";
+  return {
+    ...(id !== undefined && { id }),
+    ...(issuedMs !== undefined && { issuedMs }),
+    ...(maxAgeMs !== undefined && { maxAgeMs }),
+  };
+}
+
+function readTimestamp(value: unknown): number | "malformed" | undefined {
+  if (value === undefined) return undefined;
+  const wallMs = typeof value === "string" && TIMESTAMP.test(value) ? Date.parse(value) : Number.NaN;
+  return Number.isNaN(wallMs) ? "malformed" : wallMs;
+}
+
+function readDuration(value: unknown): number | "malformed" | undefined {
+  if (value === undefined) return undefined;
+  return (typeof value === "string" ? parseDurationMs(value) : undefined) ?? "malformed";
+}
+
+function isId(value: unknown): value is string {
+  return typeof value === "string" && /^[\x20-\x7e]{1,128}$/.test(value);
+}
+
+function isSeq(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0;
+}
