@@ -5,9 +5,12 @@ const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as c
 
 type Unit = keyof typeof UNIT_MS;
 
+const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
+const EXPECTED = "expected a duration such as 250ms, 10s, 5m, 2h or 7d";
+
 /** Reads `250ms`, `10s`, `5m`, `2h` or `7d`. Returns milliseconds, or undefined where the text is none of these. */
 export function parseDurationMs(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text);
+  const match = DURATION.exec(text);
   if (!match) return undefined;
   const valueMs = Number(match[1]) * UNIT_MS[match[2] as Unit];
   return Number.isSafeInteger(valueMs) ? valueMs : undefined;
@@ -28,11 +31,12 @@ export interface DurationBounds {
 /** A duration in a configuration: text such as `10s` in, milliseconds out. */
 export function duration({ minMs = 0, maxMs = Number.MAX_SAFE_INTEGER }: DurationBounds = {}) {
   return v.pipe(
-    v.string("expected a duration such as 250ms, 10s, 5m, 2h or 7d"),
+    v.string(EXPECTED),
+    v.regex(DURATION, EXPECTED),
     v.rawTransform<string, number>(({ dataset, addIssue, NEVER }) => {
       const valueMs = parseDurationMs(dataset.value);
       if (valueMs === undefined) {
-        addIssue({ message: "expected a duration such as 250ms, 10s, 5m, 2h or 7d" });
+        addIssue({ message: EXPECTED });
         return NEVER;
       }
       if (valueMs < minMs) addIssue({ message: `must be at least ${formatDurationMs(minMs)}` });

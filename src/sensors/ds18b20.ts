@@ -5,7 +5,7 @@ import { parseW1Slave } from "./w1-slave.ts";
 
 const options = {
   /** As the kernel writes it; default: the only thermometer on the bus. */
-  id: v.optional(
+  wire_id: v.optional(
     v.pipe(
       v.string(),
       v.regex(/^(10|22|28|3b|42)-[0-9a-f]{12}$/, "expected a 1-Wire id such as 28-00000a1b2c3d"),
@@ -23,7 +23,7 @@ export const ds18b20 = defineDriver({
   fields: { temperature: { unit: "°C", precision: 2, deviceClass: "temperature" } },
   options,
   async open(wire, options) {
-    const id = options.id ?? (await onlyThermometer(wire));
+    const id = options.wire_id ?? (await onlyThermometer(wire));
     return { read: async () => ({ temperature: parseW1Slave(await wire.readThermometer(id)) }) };
   },
 });
@@ -35,7 +35,7 @@ async function onlyThermometer(wire: OneWire): Promise<string> {
     throw new OneWireError("absent", "no 1-Wire thermometer found: check wiring and the 4.7 kΩ pull-up");
   }
   if (ids.length > 1) {
-    throw new SensorError("wrong_chip", `several thermometers found: set id to one of ${ids.join(", ")}`);
+    throw new SensorError("wrong_chip", `several thermometers found: set wire_id to one of ${ids.join(", ")}`);
   }
   return id;
 }

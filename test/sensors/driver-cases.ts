@@ -120,7 +120,7 @@ export const DRIVER_CASES: Readonly<Record<string, DriverCase>> = {
     points: [voltages(1.2, 0.7, 0.000_125), voltages(0.4, 2.2, 0.000_125), voltages(-0.01, 0, 0.000_125)],
   },
   ds18b20: {
-    options: { id: "28-00000a1b2c3d" },
+    options: { wire_id: "28-00000a1b2c3d" },
     wire: { bus: "one_wire", id: "28-00000a1b2c3d" },
     checksum: true,
     points: [

@@ -1,0 +1,141 @@
+import { type ConversionConfig, toJsonSchema } from "@valibot/to-json-schema";
+import * as v from "valibot";
+import type { AnyActuatorKind } from "../actuators/kind.ts";
+import { actuatorKinds } from "../actuators/registry.ts";
+import { commonActuatorEntries } from "../actuators/settings.ts";
+import { simulationSettings } from "../device/sim/settings.ts";
+import { settings } from "../schema/settings.ts";
+import type { AnySensorDriver } from "../sensors/driver.ts";
+import { sensorDrivers } from "../sensors/registry.ts";
+import { commonSensorEntries } from "../sensors/settings.ts";
+import {
+  actuatorDescriptions,
+  blockDescriptions,
+  mqttDescriptions,
+  sensorDescriptions,
+} from "./descriptions.ts";
+import { sections } from "./sections.ts";
+
+export type JsonSchema = { readonly [key: string]: unknown };
+
+type Properties = Readonly<Record<string, JsonSchema>>;
+
+const conversion: ConversionConfig = {
+  typeMode: "input",
+  errorMode: "ignore",
+  // A description behind a transformation (of a duration, say) would be lost otherwise.
+  overrideSchema({ valibotSchema, jsonSchema }) {
+    const description = v.getDescription(valibotSchema);
+    return description === undefined ? jsonSchema : { ...jsonSchema, description };
+  },
+};
+
+/**
+ * JSON Schema (draft-07) of a configuration as it is written, for editors. It knows shapes and names; what depends on
+ * two places at once (pins, references) is left to `fieldpost check`.
+ */
+export function configJsonSchema(
+  drivers: ReadonlyMap<string, AnySensorDriver> = sensorDrivers,
+  kinds: ReadonlyMap<string, AnyActuatorKind> = actuatorKinds,
+): JsonSchema {
+  const blocks: Record<string, JsonSchema> = {};
+  for (const [name, block] of Object.entries({
+    ...sections,
+    simulation: settings(simulationSettings.entries),
+  })) {
+    blocks[name] = {
+      title: name,
+      description: blockDescriptions[name],
+      ...convert(block as v.GenericSchema),
+    };
+  }
+  const mqtt = blocks["mqtt"] as { readonly properties: Properties };
+  const convention = { const: "fieldpost", default: "fieldpost" };
+  blocks["mqtt"] = { ...mqtt, properties: describe({ ...mqtt.properties, convention }, mqttDescriptions) };
+  return {
+    $schema: "http://json-schema.org/draft-07/schema#",
+    title: "Fieldpost configuration",
+    type: "object",
+    properties: {
+      ...blocks,
+      sensors: list("sensors", [...drivers.values()].map(sensorVariant), OWN_DRIVER),
+      actuators: list("actuators", [...kinds.values()].map(actuatorVariant)),
+    },
+    required: ["device", "mqtt"],
+    additionalProperties: false,
+  };
+}
+
+function convert(schema: v.GenericSchema): JsonSchema {
+  const { $schema: _, ...converted } = toJsonSchema(schema, conversion);
+  return converted as JsonSchema;
+}
+
+/** One driver's name, and the whole shape of an item that has it. */
+interface Variant {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+  readonly item: JsonSchema;
+}
+
+const OWN_DRIVER: JsonSchema = {
+  type: "string",
+  pattern: "^\\.{0,2}/",
+  title: "a driver of one's own",
+  description: "A path to a driver file, such as ./my-chip.js",
+};
+
+function sensorVariant(driver: AnySensorDriver): Variant {
+  const { bus, address, ...offBus } = commonSensorEntries;
+  const entries = { ...(driver.bus === "i2c" ? commonSensorEntries : offBus), ...driver.options };
+  const item = itemSchema(entries, sensorDescriptions);
+  const addressed = driver.bus === "i2c" ? withAddresses(item, driver.addresses) : item;
+  return { name: driver.name, title: driver.chip, description: driver.description, item: addressed };
+}
+
+function withAddresses(item: JsonSchema, addresses: readonly number[]): JsonSchema {
+  const properties = item["properties"] as Properties;
+  const address = { ...properties["address"], enum: addresses, default: addresses[0] };
+  return { ...item, properties: { ...properties, address } };
+}
+
+function actuatorVariant({ name, description, options }: AnyActuatorKind): Variant {
+  const item = itemSchema({ ...commonActuatorEntries, ...options }, actuatorDescriptions);
+  return { name, title: name, description, item };
+}
+
+function itemSchema(entries: v.ObjectEntries, descriptions: Readonly<Record<string, string>>): JsonSchema {
+  const item = convert(settings(entries));
+  return { ...item, properties: describe(item["properties"] as Properties, descriptions) };
+}
+
+function describe(properties: Properties, descriptions: Readonly<Record<string, string>>): Properties {
+  return Object.fromEntries(
+    Object.entries(properties).map(([key, schema]) => {
+      const description = descriptions[key];
+      return [key, description === undefined ? schema : { description, ...schema }];
+    }),
+  );
+}
+
+/** Items whose further keys follow from their `driver`. */
+function list(name: string, variants: readonly Variant[], otherDriver?: JsonSchema): JsonSchema {
+  const names = variants.map(({ name, title, description }) => ({ const: name, title, description }));
+  return {
+    title: name,
+    description: blockDescriptions[name],
+    type: "array",
+    default: [],
+    items: {
+      type: "object",
+      required: ["id", "driver"],
+      properties: { driver: { anyOf: otherDriver ? [...names, otherDriver] : names } },
+      allOf: variants.map(({ name, item }) => ({
+        if: { required: ["driver"], properties: { driver: { const: name } } },
+        // biome-ignore lint/suspicious/noThenProperty: JSON Schema's own keyword
+        then: item,
+      })),
+    },
+  };
+}
