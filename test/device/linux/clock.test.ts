@@ -1,0 +1,102 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { linuxClock } from "../../../src/device/linux/clock.ts";
+import { clockIsSet } from "../../../src/device/linux/clock-set.ts";
+
+const NOW = Date.UTC(2026, 10, 23);
+const NO_BATTERY = Date.UTC(1970, 0, 1, 0, 1);
+
+let root: string;
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), "fieldpost-clock-"));
+});
+afterEach(() => rmSync(root, { recursive: true }));
+
+function put(path: string, text = ""): void {
+  mkdirSync(dirname(join(root, path)), { recursive: true });
+  writeFileSync(join(root, path), text);
+}
+
+describe("whether the clock has been set", () => {
+  test.each([
+    ["timesyncd has synchronised", ["run/systemd/timesync/synchronized"], NOW, true],
+    [
+      "timesyncd runs but has not yet, and the date is the last one saved",
+      ["run/systemd/timesync/x"],
+      NOW,
+      false,
+    ],
+    ["nobody sets it over the network, and the date is plausible", [], NOW, true],
+    ["nobody sets it, and the date is 1970", [], NO_BATTERY, false],
+  ])("%s", (_name, files, wallMs, set) => {
+    for (const file of files) put(file);
+    expect(clockIsSet(wallMs, root)).toBe(set);
+  });
+});
+
+describe("the real clock", () => {
+  test("has the kernel's boot id, and one of its own where there is no kernel to ask", () => {
+    expect(linuxClock().bootId).toBe(readFileSync("/proc/sys/kernel/random/boot_id", "utf8").slice(0, 8));
+    const [first, second] = [linuxClock({ root }).bootId, linuxClock({ root }).bootId];
+    expect(first).toMatch(/^[0-9a-f]{8}$/);
+    expect(second).not.toBe(first);
+  });
+
+  test("counts monotonic time from the kernel's boot, so that it compares across processes", () => {
+    const uptimeMs = Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]) * 1000;
+    // CLOCK_MONOTONIC leaves out the time a machine was suspended; /proc/uptime does not.
+    expect(linuxClock().monotonicMs()).toBeLessThan(uptimeMs + 1_000);
+    expect(linuxClock().monotonicMs()).toBeGreaterThan(0);
+  });
+
+  test("asks whether it is set at most once a second", () => {
+    let nowMs = 0;
+    const clock = linuxClock({ root, wallMs: () => NOW, monotonicMs: () => nowMs });
+    put("run/systemd/timesync/x");
+    expect(clock.synced()).toBe(false);
+    put("run/systemd/timesync/synchronized");
+    nowMs = 999;
+    expect(clock.synced()).toBe(false);
+    nowMs = 1_000;
+    expect(clock.synced()).toBe(true);
+  });
+});
+
+describe("sleeping", () => {
+  const clock = linuxClock();
+
+  test("takes at least as long as it was told", async () => {
+    const startMs = clock.monotonicMs();
+    await clock.sleep(20);
+    expect(clock.monotonicMs() - startMs).toBeGreaterThanOrEqual(20);
+  });
+
+  test("ends at once when its signal aborts, before or meanwhile", async () => {
+    const startMs = clock.monotonicMs();
+    await clock.sleep(60_000, AbortSignal.abort());
+    const stop = new AbortController();
+    const sleep = clock.sleep(60_000, stop.signal);
+    setImmediate(() => stop.abort());
+    await sleep;
+    expect(clock.monotonicMs() - startMs).toBeLessThan(5_000);
+  });
+
+  test("does not end at once when it is longer than a timer can be", async () => {
+    const stop = new AbortController();
+    let ended = false;
+    const sleep = clock.sleep(60 * 86_400_000, stop.signal).then(() => {
+      ended = true;
+    });
+    await clock.sleep(30);
+    expect(ended).toBe(false);
+    stop.abort();
+    await sleep;
+  });
+
+  test("of no length ends without a turn of the clock", async () => {
+    await clock.sleep(0);
+    await clock.sleep(-5);
+  });
+});
