@@ -24,7 +24,7 @@ interface Sleeper {
 const TURNS_PER_INSTANT = 3;
 
 /** Wake-ups without time moving on after which a program is taken to be spinning on zero-length sleeps. */
-const MAX_WAKES_PER_INSTANT = 100_000;
+const MAX_WAKES_PER_INSTANT = 10_000;
 
 /**
  * Time that moves only when told to. The same program on the same clock sees the same instants in the same order,
