@@ -23,8 +23,8 @@ const ANSWER_INTERVALS = 2;
 
 /** A request to the broker that waits for its answer. */
 interface Pending {
-  /** Half keep alive intervals that the link was old when the request went out. */
-  readonly halves: number;
+  /** Quarters of the keep alive interval that the link was old when the request went out. */
+  readonly quarters: number;
   readonly settle: (error?: Error) => void;
 }
 
@@ -36,7 +36,7 @@ export function createLink(options: ClientLinkOptions): OpenLink {
   /** In the order they were made: the first has waited longest. */
   const pending = new Set<Pending>();
   const traffic = { sent: 0, received: 0 };
-  let halves = 0;
+  let quarters = 0;
   let lastWords: Error | undefined;
 
   function close(reason: Error): void {
@@ -57,7 +57,7 @@ export function createLink(options: ClientLinkOptions): OpenLink {
       done(closing.signal.reason as Error);
       return;
     }
-    const entry: Pending = { halves, settle: done };
+    const entry: Pending = { quarters, settle: done };
     pending.add(entry);
     make((error) => {
       if (pending.delete(entry)) done(error ?? undefined);
@@ -131,10 +131,10 @@ export function createLink(options: ClientLinkOptions): OpenLink {
     traffic,
     closed: closing.signal,
     ping: () => client.sendPing(),
-    onHalf(passed) {
-      halves = passed;
+    onQuarter(passed) {
+      quarters = passed;
       const [oldest] = pending;
-      if (oldest === undefined || ((halves - oldest.halves - 1) * keepaliveMs) / 2 < answerMs) return;
+      if (oldest === undefined || ((quarters - oldest.quarters - 1) * keepaliveMs) / 4 < answerMs) return;
       log.debug("a request went unanswered", { answerMs, pending: pending.size });
       close(new Error(`the broker has left a message unacknowledged for ${answerMs / 1_000} s`));
     },

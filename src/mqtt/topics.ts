@@ -41,3 +41,16 @@ export function topicsUnder(root: string): Topics {
     },
   };
 }
+
+/** Whether a topic filter matches a topic (MQTT 5, section 4.7). */
+export function topicMatches(filter: string, topic: string): boolean {
+  // [MQTT-4.7.2-1] wildcards at the first level do not match the broker's own topics.
+  if (topic.startsWith("$") && /^[+#]/.test(filter)) return false;
+  const wanted = filter.split("/");
+  const levels = topic.split("/");
+  for (const [at, want] of wanted.entries()) {
+    if (want === "#") return true;
+    if (at >= levels.length || (want !== "+" && want !== levels[at])) return false;
+  }
+  return wanted.length === levels.length;
+}

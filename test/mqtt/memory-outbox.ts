@@ -1,0 +1,74 @@
+import type { Entry, Outbox } from "../../src/outbox/outbox.ts";
+import { encodeSample } from "../../src/record/record.ts";
+
+/** An outbox that keeps its records in memory, and says what was acknowledged. */
+export interface MemoryOutbox extends Outbox {
+  /** The records still there, in order. */
+  readonly entries: Entry[];
+}
+
+export function memoryOutbox(): MemoryOutbox {
+  const entries: Entry[] = [];
+  let nextSeq = 1;
+  let acknowledged = 0;
+  const waiting: (() => void)[] = [];
+  return {
+    entries,
+    opening: { stream: "00000001", run: 1, lastEnd: "none" },
+    append(record) {
+      entries.push({ seq: nextSeq, record });
+      for (const wake of waiting.splice(0)) wake();
+      return nextSeq++;
+    },
+    peek(from, count) {
+      const first = entries[0]?.seq ?? nextSeq;
+      const at = Math.max(0, from - first);
+      return entries.slice(at, at + count);
+    },
+    ack(seq) {
+      const first = entries[0]?.seq ?? nextSeq;
+      acknowledged += entries.splice(0, Math.max(0, seq - first + 1)).length;
+    },
+    async available(seq, signal) {
+      while (!signal.aborted && (entries.at(-1)?.seq ?? 0) < Math.max(1, seq)) {
+        await new Promise<void>((resolve) => {
+          const done = () => {
+            signal.removeEventListener("abort", done);
+            resolve();
+          };
+          waiting.push(done);
+          signal.addEventListener("abort", done, { once: true });
+        });
+      }
+    },
+    takeDrops: () => [],
+    async sync() {},
+    status: () => ({
+      depth: entries.length,
+      depthBytes: entries.reduce((sum, { record }) => sum + record.length, 0),
+      diskBytes: 0,
+      firstSeq: entries[0]?.seq,
+      nextSeq,
+      oldestWallMs: undefined,
+      appended: nextSeq - 1,
+      acknowledged,
+      dropped: 0,
+      syncedSeq: nextSeq - 1,
+      fault: undefined,
+    }),
+    async close() {},
+  };
+}
+
+/** A record of one reading. */
+export function reading(value: number, topic = "telemetry/air"): Uint8Array {
+  return encodeSample({
+    topic,
+    wallMs: 1_700_000_000_000 + value,
+    monotonicMs: value,
+    bootId: "5eed0001",
+    synced: true,
+    historical: false,
+    fieldsJson: `"value":${value}`,
+  });
+}

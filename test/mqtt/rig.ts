@@ -1,0 +1,123 @@
+import { seededRandom } from "../../src/device/random.ts";
+import { VirtualClock } from "../../src/device/sim/clock.ts";
+import type { Log, LogFields } from "../../src/log.ts";
+import { openLink } from "../../src/mqtt/connect.ts";
+import type { Incoming, OpenLink } from "../../src/mqtt/link.ts";
+import { createRetained } from "../../src/mqtt/retained.ts";
+import { parseServer } from "../../src/mqtt/server.ts";
+import { createSession, type LinkStep, type SessionOptions } from "../../src/mqtt/session.ts";
+import { topicsUnder } from "../../src/mqtt/topics.ts";
+import { createUplink, type UplinkDrop, type UplinkOptions } from "../../src/mqtt/uplink.ts";
+import { createSimBroker } from "../../src/simulate/broker.ts";
+import { memoryOutbox } from "./memory-outbox.ts";
+
+/** A log that can be read back: `warn lost the broker`. */
+export function recordingLog(): Log & {
+  readonly lines: string[];
+  readonly fields: (LogFields | undefined)[];
+} {
+  const lines: string[] = [];
+  const fields: (LogFields | undefined)[] = [];
+  const at = (level: string) => (message: string, more?: LogFields) => {
+    lines.push(`${level} ${message}`);
+    fields.push(more);
+  };
+  return { lines, fields, debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}
+
+export interface RigOptions {
+  readonly session?: Partial<SessionOptions>;
+  readonly uplink?: Partial<UplinkOptions>;
+  readonly keepaliveMs?: number;
+  readonly sessionExpiryMs?: number;
+  readonly onMessage?: (message: Incoming, link: OpenLink) => void | Promise<void>;
+  /** Before the retained values and the uplink. */
+  readonly steps?: readonly LinkStep[];
+}
+
+/** The broker side of a node, whole, on a virtual clock against a simulated broker. */
+export async function createRig(options: RigOptions = {}) {
+  const settling: { broker?: { settled(): Promise<void> } } = {};
+  const clock = new VirtualClock({
+    wallMs: Date.UTC(2026, 0, 1),
+    settle: async () => settling.broker?.settled(),
+  });
+  const broker = await createSimBroker({ clock });
+  settling.broker = broker;
+  const log = recordingLog();
+  const topics = topicsUnder("fieldpost/n1");
+  const outbox = memoryOutbox();
+  const drops: UplinkDrop[] = [];
+  const received: Incoming[] = [];
+  const stop = new AbortController();
+
+  const uplink = createUplink({
+    outbox,
+    topicRoot: topics.root,
+    qos: 1,
+    maxInFlight: 64,
+    ratePerSecond: 0,
+    clock,
+    log,
+    onDrop: (drop) => void drops.push(drop),
+    ...options.uplink,
+  });
+  const retained = createRetained(() => session.link(), log);
+  const session = createSession({
+    servers: [parseServer("mqtt://sim")],
+    version: "auto",
+    open: (server, version, signal) =>
+      openLink(
+        {
+          server,
+          version,
+          clientId: "n1",
+          keepaliveMs: options.keepaliveMs ?? 25_000,
+          sessionExpiryMs: options.sessionExpiryMs ?? 0,
+          will: { topic: topics.status, payload: "offline" },
+          onMessage:
+            options.onMessage ??
+            ((message) => {
+              received.push(message);
+            }),
+          clock,
+          log,
+        },
+        () => broker.dial(),
+        signal,
+      ),
+    subscriptions: [topics.commands],
+    statusTopic: topics.status,
+    steps: [...(options.steps ?? []), retained, uplink],
+    reconnect: { minMs: 1_000, maxMs: 120_000 },
+    clock,
+    random: seededRandom(1),
+    log,
+    ...options.session,
+  });
+
+  let running: Promise<void> | undefined;
+  return {
+    clock,
+    broker,
+    log,
+    topics,
+    outbox,
+    drops,
+    received,
+    uplink,
+    retained,
+    session,
+    start() {
+      running = session.run(stop.signal);
+      return clock.advance(0);
+    },
+    async stop() {
+      stop.abort();
+      if (running) await clock.run(running, 10_000);
+      await broker.close();
+    },
+  };
+}
+
+export type Rig = Awaited<ReturnType<typeof createRig>>;
