@@ -1,3 +1,4 @@
+import { crc8Dallas } from "./crc8.ts";
 import { SensorError } from "./driver.ts";
 
 /** The chip's range (DS18B20 datasheet, 19-7487 rev 6, "Benefits and Features"). */
@@ -8,18 +9,19 @@ const MAX_CELSIUS = 125;
 const POWER_ON_CELSIUS = 85;
 
 /**
- * Byte 6 of the scratchpad: 0x0c after power-on (figure 9), and 0x10 less the sixteenths after a conversion, as
- * genuine chips and the datasheet of the DS18S20 have it (COUNT REMAIN).
+ * Byte 6 of the scratchpad is 0x0c after power-on (figure 9); after a conversion genuine chips have 0x10 less the
+ * sixteenths there. A clone that does neither cannot prove that it measured 85 °C, and is not believed.
  */
 const CONVERTED_TO_WHOLE_DEGREE = 0x10;
 
-const LINES = /^((?:[0-9a-f]{2} ){9}): crc=([0-9a-f]{2}) (YES|NO)\s+(?:[0-9a-f]{2} ){9}t=(-?\d+)$/;
+const LINES = /^((?:[0-9a-f]{2} ){9}): crc=[0-9a-f]{2} (YES|NO)\s+(?:[0-9a-f]{2} ){9}t=(-?\d+)$/;
 
 /**
  * Degrees Celsius from the text of a `w1_slave` file (kernel, drivers/w1/slaves/w1_therm.c). Its first line is the
  * scratchpad as it was just read; its second repeats the last one that was good, so a failed read still shows a
  * temperature there. Throws a {@link SensorError}:
- * - `disconnected`: empty text (kernel 6.12 on any failure), all ones (nobody answers), all zeros (shorted bus, whose checksum is right)
+ * - `disconnected`: an empty text (kernel 6.12 on any failure), all ones (nobody answers), all zeros (a shorted bus;
+ *   their checksum is right)
  * - `crc`: the checksum is wrong
  * - `power_on_value`: 85 °C that no conversion produced
  * - `out_of_range`: outside -55..125 °C
@@ -28,13 +30,13 @@ export function parseW1Slave(text: string): number {
   if (text.trim() === "") throw new SensorError("disconnected", "the thermometer gave no answer");
   const match = LINES.exec(text.trim());
   if (!match) throw new SensorError("crc", `not a w1_slave text: ${JSON.stringify(text.slice(0, 100))}`);
-  const [, hex = "", , verdict, milliCelsius] = match;
+  const [, hex = "", verdict, milliCelsius] = match;
   const scratchpad = hex
     .trim()
     .split(" ")
     .map((byte) => Number.parseInt(byte, 16));
   refuseSilence(scratchpad);
-  if (verdict === "NO" || crc8(scratchpad.slice(0, 8)) !== scratchpad[8]) {
+  if (verdict === "NO" || crc8Dallas(scratchpad.slice(0, 8)) !== scratchpad[8]) {
     throw new SensorError("crc", `wrong checksum of ${hex.trim()}`);
   }
   const celsius = Number(milliCelsius) / 1000;
@@ -61,14 +63,4 @@ function refuseSilence(scratchpad: readonly number[]): void {
 
 function isMeasured(scratchpad: readonly number[]): boolean {
   return scratchpad[6] === CONVERTED_TO_WHOLE_DEGREE;
-}
-
-/** Dallas/Maxim CRC-8, x^8 + x^5 + x^4 + 1, least significant bit first (application note 27). */
-function crc8(bytes: readonly number[]): number {
-  let crc = 0;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >> 1) ^ 0x8c : crc >> 1;
-  }
-  return crc;
 }

@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import { EdgeQueue } from "../edge-queue.ts";
 import {
   type Edge,
   type Gpio,
@@ -11,7 +12,6 @@ import {
   type Pin,
 } from "../gpio.ts";
 import type { Random } from "../random.ts";
-import { EdgeQueue } from "./edge-queue.ts";
 import { SimLine } from "./line.ts";
 
 /** A mechanical contact. */
@@ -172,7 +172,7 @@ function openInput(line: SimLine, request: InputRequest, clock: Clock): InputLin
     if (line.level === settled) return;
     settled = line.level;
     const kind: Edge["kind"] = logical(settled) === 1 ? "rising" : "falling";
-    if (edges === "both" || edges === kind) queue.push({ kind, monotonicMs: clock.monotonicMs() });
+    if (edges === "both" || edges === kind) queue.push({ kind, monotonicMs: clock.monotonicMs(), missed: 0 });
   };
   const restartHold = () => {
     holding.abort();
