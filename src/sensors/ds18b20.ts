@@ -35,7 +35,10 @@ async function onlyThermometer(wire: OneWire): Promise<string> {
     throw new OneWireError("absent", "no 1-Wire thermometer found: check wiring and the 4.7 kΩ pull-up");
   }
   if (ids.length > 1) {
-    throw new SensorError("wrong_chip", `several thermometers found: set wire_id to one of ${ids.join(", ")}`);
+    throw new SensorError(
+      "wrong_chip",
+      `several thermometers found: set wire_id to one of ${ids.join(", ")}`,
+    );
   }
   return id;
 }
