@@ -35,7 +35,7 @@ export class SimHost implements Host {
     return this.#space(TOTAL_MEMORY_BYTES, "memory_available");
   }
 
-  async disk(_path: string): Promise<{ totalBytes: number; availableBytes: number }> {
+  async disk(): Promise<{ totalBytes: number; availableBytes: number }> {
     return this.#space(TOTAL_DISK_BYTES, "disk_available");
   }
 

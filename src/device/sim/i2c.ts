@@ -39,6 +39,14 @@ export interface SimI2cOptions {
   readonly hz?: number;
 }
 
+/** A transfer under way. */
+interface Attempt {
+  readonly address: number;
+  readonly write: Uint8Array;
+  readonly readLength: number;
+  corruptedBy: Attempt | undefined;
+}
+
 interface ActiveFault {
   readonly fault: SimI2cFault;
   readonly probability: number;
@@ -67,7 +75,7 @@ export class SimI2cBus implements I2cBus {
   readonly #hz: number;
   readonly #chips = new Map<number, SimChip>();
   readonly #faults = new Map<number | "all", ActiveFault>();
-  #current: { readonly text: string; corruptedBy: string | undefined } | undefined;
+  #current: Attempt | undefined;
 
   constructor({ name, clock, random, hz = 100_000 }: SimI2cOptions) {
     this.name = name;
@@ -107,30 +115,21 @@ export class SimI2cBus implements I2cBus {
   }
 
   async transfer(address: number, write: Uint8Array, readLength: number): Promise<Uint8Array> {
-    const text = `${formatAddress(address)} write [${hex(write)}] read ${readLength}`;
-    if (this.#current) {
-      this.overlaps++;
-      this.#current.corruptedBy = text;
-      throw new I2cError("io", `${this.name}: "${text}" ran into "${this.#current.text}"`);
-    }
-    const current = { text, corruptedBy: undefined as string | undefined };
-    this.#current = current;
+    const transfer: Attempt = { address, write: write.slice(), readLength, corruptedBy: undefined };
+    if (this.#current) throw this.#collide(this.#current, transfer);
+    this.#current = transfer;
     const startMs = this.#clock.monotonicMs();
-    let read: Uint8Array | undefined;
-    let fault: I2cFault | undefined;
+    const record = (read: Uint8Array | undefined, fault: I2cFault | undefined) =>
+      this.#record({ monotonicMs: startMs, address, write: transfer.write, read, fault });
     try {
-      const bytes = await this.#carry(address, write, readLength);
-      if (current.corruptedBy !== undefined) {
-        throw new I2cError("io", `${this.name}: "${text}" was corrupted by "${current.corruptedBy}"`);
-      }
-      read = bytes;
-      return bytes;
+      const read = await this.#carry(transfer);
+      record(read, undefined);
+      return read;
     } catch (error) {
-      fault = error instanceof I2cError ? error.fault : "io";
+      record(undefined, error instanceof I2cError ? error.fault : "io");
       throw error;
     } finally {
       this.#current = undefined;
-      this.#record({ monotonicMs: startMs, address, write: write.slice(), read, fault });
     }
   }
 
@@ -138,10 +137,21 @@ export class SimI2cBus implements I2cBus {
     for (const at of [...this.#faults.keys()]) this.clear(at);
   }
 
-  async #carry(address: number, write: Uint8Array, readLength: number): Promise<Uint8Array> {
+  #collide(current: Attempt, intruder: Attempt): I2cError {
+    this.overlaps++;
+    current.corruptedBy = intruder;
+    return new I2cError("io", `${this.name}: "${describe(intruder)}" ran into "${describe(current)}"`);
+  }
+
+  async #carry(transfer: Attempt): Promise<Uint8Array> {
+    const { address, write, readLength } = transfer;
     const strike = this.#strike(address, readLength);
     await this.#clock.sleep(this.#wireTimeMs(write.length, readLength));
     if (strike) await this.#lose(strike, address);
+    if (transfer.corruptedBy) {
+      const [victim, intruder] = [describe(transfer), describe(transfer.corruptedBy)];
+      throw new I2cError("io", `${this.name}: "${victim}" was corrupted by "${intruder}"`);
+    }
     const bytes = this.#answer(address, write, readLength);
     if (strike?.fault === "short_read") {
       throw new I2cError("short_read", `${this.#at(address)}: got ${readLength - 1} of ${readLength} bytes`);
@@ -215,6 +225,7 @@ function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
 
-function hex(bytes: Uint8Array): string {
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+function describe({ address, write, readLength }: Attempt): string {
+  const bytes = [...write].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+  return `${formatAddress(address)} write [${bytes}] read ${readLength}`;
 }
