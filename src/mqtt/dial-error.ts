@@ -31,6 +31,8 @@ function networkFault({ code, message }: CodedError, { host, port }: Server): st
 
 export interface TlsContext {
   readonly server: Server;
+  /** The name that the certificate had to be for. */
+  readonly expectedName: string;
   /** `mqtt.tls.ca`, where one is set. */
   readonly caPath: string | undefined;
 }
@@ -41,15 +43,14 @@ export interface TlsContext {
  */
 export async function explainTlsError(
   error: Error,
-  { server, caPath }: TlsContext,
+  context: TlsContext,
   certificate: () => Promise<PeerCertificate>,
 ): Promise<Error> {
   const fault = FAULTS[(error as CodedError).code ?? ""];
-  if (fault === undefined) return explainDialError(error, server);
+  if (fault === undefined) return explainDialError(error, context.server);
   const shown = fault.needsCertificate ? await certificate().catch(() => undefined) : undefined;
-  return new Error(`${formatServer(server)}: ${fault.say(describe(shown), { server, caPath }, shown)}`, {
-    cause: error,
-  });
+  const words = fault.say(describe(shown), context, shown);
+  return new Error(`${formatServer(context.server)}: ${words}`, { cause: error });
 }
 
 interface Fault {
@@ -85,8 +86,8 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   },
   ERR_TLS_CERT_ALTNAME_INVALID: {
     needsCertificate: true,
-    say: (name, { server }, shown) =>
-      `${name} is for ${shown?.subjectaltname ?? "other names"}, not for ${server.host}: connect by one of its names, or set mqtt.tls.server_name`,
+    say: (name, { expectedName }, shown) =>
+      `${name} is for ${shown?.subjectaltname ?? "other names"}, not for ${expectedName}: connect by one of its names, or set mqtt.tls.server_name`,
   },
   ERR_SSL_WRONG_VERSION_NUMBER: {
     needsCertificate: false,

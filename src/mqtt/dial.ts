@@ -14,6 +14,8 @@ export type Dial = (server: Server, signal: AbortSignal) => Promise<Duplex>;
 /** Reads a file; node:fs/promises' `readFile` is one. */
 export type ReadFile = (path: string) => Promise<Buffer>;
 
+type TlsOptions = ConnectionOptions & { servername?: string };
+
 type TlsSettings = NonNullable<MqttSettings["tls"]>;
 
 /**
@@ -36,7 +38,7 @@ async function tlsOptions(
   server: Server,
   tls: TlsSettings | undefined,
   readFile: ReadFile,
-): Promise<ConnectionOptions> {
+): Promise<TlsOptions> {
   const read = async (key: "ca" | "cert" | "key") => {
     const path = tls?.[key];
     if (path === undefined) return {};
@@ -73,7 +75,7 @@ async function dialTcp(server: Server, signal: AbortSignal): Promise<Duplex> {
 
 async function dialTls(
   server: Server,
-  options: ConnectionOptions,
+  options: TlsOptions,
   caPath: string | undefined,
   signal: AbortSignal,
 ): Promise<Duplex> {
@@ -81,7 +83,8 @@ async function dialTls(
   try {
     return await opened(socket.setNoDelay(true), "secureConnect", signal);
   } catch (error) {
-    throw await explainTlsError(error as Error, { server, caPath }, async () => {
+    const expectedName = options.servername ?? server.host;
+    throw await explainTlsError(error as Error, { server, expectedName, caPath }, async () => {
       const probe = openTls(server, { ...options, rejectUnauthorized: false });
       try {
         await opened(probe, "secureConnect", signal);

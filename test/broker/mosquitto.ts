@@ -44,7 +44,7 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
   const port = options.port ?? (await freePort());
   if (options.tls) await makeCertificates(folder);
   const config = join(folder, "mosquitto.conf");
-  await writeFile(config, configuration(folder, port, options));
+  await writeFile(config, await configuration(folder, port, options));
 
   let child = await start(binary, config, port);
   const end = async (signal: NodeJS.Signals) => {
@@ -86,13 +86,13 @@ function scheme({ tls, webSockets }: MosquittoOptions): string {
   return tls ? "mqtts" : "mqtt";
 }
 
-function configuration(folder: string, port: number, options: MosquittoOptions): string {
+async function configuration(folder: string, port: number, options: MosquittoOptions): Promise<string> {
   const lines = [
     `listener ${port} 127.0.0.1`,
     "allow_anonymous true",
     "log_dest stderr",
     "log_type error",
-    ...(options.webSockets ? ["protocol websockets"] : []),
+    ...(options.webSockets ? ["protocol websockets", "socket_domain ipv4"] : []),
     ...(process.getuid?.() === 0 ? ["user root"] : []),
     ...(options.persistence ? ["persistence true", `persistence_location ${folder}/`] : []),
     ...(options.maxInflight === undefined ? [] : [`max_inflight_messages ${options.maxInflight}`]),
@@ -100,6 +100,8 @@ function configuration(folder: string, port: number, options: MosquittoOptions):
       ? [`cafile ${folder}/ca.pem`, `certfile ${folder}/server.pem`, `keyfile ${folder}/server.key`]
       : []),
     ...(options.extra ?? []),
+    // Mosquitto 2.0 exits where WebSockets are all it serves.
+    ...(options.webSockets ? [`listener ${await freePort()} 127.0.0.1`] : []),
   ];
   return `${lines.join("\n")}\n`;
 }
