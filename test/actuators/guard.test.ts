@@ -245,6 +245,17 @@ describe("offline_after", () => {
     expect(await command("pump", "on")).toMatchObject({ status: "done" });
   });
 
+  test("acts in every long absence anew", async () => {
+    const { clock, relays, guard, command } = await wired(list);
+    for (let absence = 0; absence < 2; absence++) {
+      guard.setOnline(true);
+      await command("pump", "on");
+      guard.setOnline(false);
+      await clock.advance(300_000);
+      expect(relays.loads.get(5)).toBe(0);
+    }
+  });
+
   test("a short absence changes nothing, and a long one is counted from its own beginning", async () => {
     const { clock, relays, guard, command } = await wired(list);
     guard.setOnline(true);

@@ -1,0 +1,114 @@
+import type { Change } from "../../src/actuators/guard.ts";
+import type { ActuatorSettings } from "../../src/actuators/rules.ts";
+import type { Clock } from "../../src/device/clock.ts";
+import type { RelayBoard } from "./wiring.ts";
+
+/** How late an output may be: what queues before it, at the board's time per write. */
+const SLACK_MS = 300;
+
+/** The longest wait between two tries to make an output safe, with what queues before it. */
+const RETRY_MS = 5_000 + SLACK_MS;
+
+interface Load {
+  readonly settings: ActuatorSettings;
+  readonly pin: number;
+  on: boolean;
+  sinceMs: number;
+  /** When this process, or the kernel, first had the line: switching before that was not its doing. */
+  knownSinceMs: number;
+}
+
+/** Watches the loads themselves and knows the rules only from the settings, not from the guard. */
+export class Inspector {
+  readonly violations: string[] = [];
+  readonly #clock: Clock;
+  readonly #relays: RelayBoard;
+  readonly #loads: Map<number, Load>;
+  #offlineSinceMs: number | undefined;
+  #startedMs = 0;
+  #booting = true;
+
+  constructor(clock: Clock, relays: RelayBoard, actuators: readonly ActuatorSettings[]) {
+    this.#clock = clock;
+    this.#relays = relays;
+    this.#loads = new Map(
+      actuators.map((settings) => {
+        const { pin } = settings as ActuatorSettings & { readonly pin: number };
+        return [pin, { settings, pin, on: false, sinceMs: 0, knownSinceMs: 0 }];
+      }),
+    );
+    relays.onLoad = (pin, value) => this.#switched(this.#loads.get(pin as number)!, value === 1);
+  }
+
+  /** A process begins to open the outputs. */
+  starting(): void {
+    this.#booting = true;
+    this.#startedMs = this.#clock.monotonicMs();
+    this.#offlineSinceMs = this.#startedMs;
+  }
+
+  started(): void {
+    this.#booting = false;
+  }
+
+  /** The kernel restarts: all lines let go. */
+  powerCut(): void {
+    for (const load of this.#loads.values()) {
+      load.on = false;
+      load.sinceMs = this.#clock.monotonicMs();
+      this.#relays.loads.set(load.pin, 0);
+    }
+  }
+
+  setOnline(online: boolean): void {
+    this.#offlineSinceMs = online ? undefined : (this.#offlineSinceMs ?? this.#clock.monotonicMs());
+  }
+
+  /** Nobody but safety ends a load's `min_on`. */
+  changed({ id, state, cause }: Change): void {
+    const load = [...this.#loads.values()].find(({ settings }) => settings.id === id)!;
+    const minOnMs = load.settings.min_on ?? 0;
+    if (state !== "off" || !["command", "rule", "local"].includes(cause)) return;
+    if (this.#wasOnMs < minOnMs) this.#violation(`${id} went off by ${cause} after ${this.#wasOnMs} ms`);
+  }
+
+  #wasOnMs = 0;
+
+  #switched(load: Load, on: boolean): void {
+    const nowMs = this.#clock.monotonicMs();
+    const { id, min_off: minOffMs = 0, interlock } = load.settings;
+    if (!on) this.#wasOnMs = nowMs - load.sinceMs;
+    if (on && !this.#booting && nowMs - load.sinceMs < minOffMs)
+      this.#violation(`${id} went on after ${nowMs - load.sinceMs} ms off`);
+    load.on = on;
+    load.sinceMs = nowMs;
+    for (const other of this.#loads.values()) {
+      const bound = interlock.includes(other.settings.id) || other.settings.interlock.includes(id);
+      if (bound && on && other.on) this.#violation(`${id} went on while ${other.settings.id} was on`);
+    }
+  }
+
+  /** Whether anything is on that should have gone off by now. Called at rest. */
+  inspect(): void {
+    const nowMs = this.#clock.monotonicMs();
+    for (const load of this.#loads.values()) {
+      const { id, max_on: maxOnMs, offline_after: offlineAfterMs, safe } = load.settings;
+      const excused = this.#refusedLately(load.pin) || nowMs - this.#startedMs < SLACK_MS;
+      if (!load.on || excused) continue;
+      if (maxOnMs !== undefined && nowMs - load.sinceMs > maxOnMs + SLACK_MS)
+        this.#violation(`${id} has been on for ${nowMs - load.sinceMs} ms`);
+      if (offlineAfterMs === undefined || this.#offlineSinceMs === undefined || safe === "on") continue;
+      if (nowMs - this.#offlineSinceMs > offlineAfterMs + SLACK_MS)
+        this.#violation(`${id} is on after ${nowMs - this.#offlineSinceMs} ms without a broker`);
+    }
+  }
+
+  #refusedLately(pin: number): boolean {
+    const last = this.#relays.attempts.findLast((attempt) => attempt.pin === pin);
+    return last?.refused === true && this.#clock.monotonicMs() - last.atMs <= RETRY_MS;
+  }
+
+  #violation(what: string): void {
+    this.violations.push(`at ${this.#clock.monotonicMs()} ms: ${what}`);
+  }
+}
