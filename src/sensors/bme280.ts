@@ -10,7 +10,7 @@ import {
   percentHumidity,
   type RawMeasurement,
 } from "./bme280-compensation.ts";
-import { defineDriver, type Measurements, SensorError } from "./driver.ts";
+import { defineDriver, type Measurements, type Options, SensorError } from "./driver.ts";
 import { pollUntil } from "./poll.ts";
 
 /** Registers (BST-BME280-DS002 revision 1.6, table 18). */
@@ -32,15 +32,16 @@ const FORCED = 0b01;
 /** Start-up time after reset (table 1). */
 const STARTUP_MS = 2;
 
-/** Chips that sit at the same addresses and answer another id. */
-const OTHER_CHIPS: Readonly<Record<number, string>> = {
-  85: "a BMP180, which has no humidity sensor",
-  86: "a BMP280 sample, which has no humidity sensor",
-  87: "a BMP280 sample, which has no humidity sensor",
-  88: "a BMP280, which has no humidity sensor",
-  97: "a BME680 or BME688",
-};
 const BME280_ID = 0x60;
+
+/** Ids of other chips at the same addresses. */
+const OTHER_CHIPS: ReadonlyMap<number, string> = new Map([
+  [0x55, "a BMP180, which has no humidity sensor"],
+  [0x56, "a BMP280 sample, which has no humidity sensor"],
+  [0x57, "a BMP280 sample, which has no humidity sensor"],
+  [0x58, "a BMP280, which has no humidity sensor"],
+  [0x61, "a BME680 or BME688"],
+]);
 
 /** Register codes are places in these lists (sections 5.4.3, 5.4.5 and 5.4.6). */
 const OVERSAMPLINGS = [0, 1, 2, 4, 8, 16] as const;
@@ -66,7 +67,7 @@ export const bme280 = defineDriver({
     pressure: { unit: "hPa", precision: 2, deviceClass: "atmospheric_pressure" },
   },
   options,
-  async open(device, { oversampling, iir_filter }, clock) {
+  async open(device, options, clock) {
     await identify(device);
     await reset(device, clock);
     const calibration = decodeCalibration(
@@ -75,7 +76,7 @@ export const bme280 = defineDriver({
     );
     return {
       async read() {
-        await measure(device, oversampling, iir_filter, clock);
+        await measure(device, options, clock);
         return compensate(decode(await device.exchange([DATA], 8)), calibration);
       },
     };
@@ -85,7 +86,7 @@ export const bme280 = defineDriver({
 async function identify(device: I2cDevice): Promise<void> {
   const [id = 0] = await device.exchange([ID], 1);
   if (id === BME280_ID) return;
-  const found = OTHER_CHIPS[id] ?? "an unknown chip";
+  const found = OTHER_CHIPS.get(id) ?? "an unknown chip";
   throw new SensorError("wrong_chip", `expected a BME280 (id 0x60), found id 0x${id.toString(16)}: ${found}`);
 }
 
@@ -101,9 +102,13 @@ async function reset(device: I2cDevice, clock: Clock): Promise<void> {
 }
 
 /** Runs one conversion in forced mode (section 3.3.3). Sets everything anew, so that a brown-out leaves no trace. */
-async function measure(device: I2cDevice, oversampling: number, iir: number, clock: Clock): Promise<void> {
-  const osrs = OVERSAMPLINGS.indexOf(oversampling as (typeof OVERSAMPLINGS)[number]);
-  const filter = IIR_COEFFICIENTS.indexOf(iir as (typeof IIR_COEFFICIENTS)[number]);
+async function measure(
+  device: I2cDevice,
+  { oversampling, iir_filter }: Options<typeof options>,
+  clock: Clock,
+): Promise<void> {
+  const osrs = OVERSAMPLINGS.indexOf(oversampling);
+  const filter = IIR_COEFFICIENTS.indexOf(iir_filter);
   await device.exchange([CONFIG, filter << 2], 0);
   // The oversampling of humidity takes effect with the write to ctrl_meas after it (section 5.4.3).
   await device.exchange([CTRL_HUM, osrs], 0);
