@@ -29,8 +29,9 @@ export function networkDial(tls: TlsSettings | undefined, readFile: ReadFile): D
   return async (server, signal) => {
     signal.throwIfAborted();
     const options = isSecure(server) ? await tlsOptions(server, tls, readFile) : undefined;
-    if (server.scheme === "ws" || server.scheme === "wss") return dialWebSocket(server, options);
-    return options === undefined ? dialTcp(server, signal) : dialTls(server, options, tls?.ca, signal);
+    const socket =
+      options === undefined ? await dialTcp(server, signal) : await dialTls(server, options, tls?.ca, signal);
+    return server.scheme === "ws" || server.scheme === "wss" ? webSocketOver(socket, server) : socket;
   };
 }
 
@@ -106,11 +107,10 @@ function openTls(server: Server, options: ConnectionOptions) {
 }
 
 /** MQTT over WebSocket (MQTT 5, section 6). Loaded only here: most nodes never need it. */
-async function dialWebSocket(server: Server, tls: ConnectionOptions | undefined): Promise<Duplex> {
+async function webSocketOver(socket: Duplex, { scheme, host, port, path = "/" }: Server): Promise<Duplex> {
   const { streamBuilder } = await import("mqtt/lib/connect/ws");
-  const { scheme, host, port, path = "/" } = server;
   const hostname = host.includes(":") ? `[${host}]` : host;
-  const options = { protocol: scheme, hostname, port, path, wsOptions: { ...tls } };
+  const options = { protocol: scheme, hostname, port, path, wsOptions: { createConnection: () => socket } };
   const stream = streamBuilder(undefined as never, options as Parameters<typeof streamBuilder>[1]);
   return stream as unknown as Duplex;
 }

@@ -266,7 +266,24 @@ describe("mosquitto over WebSockets", () => {
     await link.publish(message("n1/status", "online"));
     await link.end();
     await broker.stop();
-    await expect(connect(broker.url)).rejects.toThrow(/connection refused|ECONNREFUSED/);
+    await expect(connect(broker.url)).rejects.toThrow("connection refused");
+  });
+
+  test("over TLS too, with the same words for a wrong authority", async () => {
+    const broker = await startMosquitto({ webSockets: true, tls: true });
+    const link = await connect(broker.url, { tls: { ca: broker.caFile, insecure: false } });
+    await link.publish(message("n1/status", "online"));
+    await link.end();
+    await expect(connect(broker.url)).rejects.toThrow("set mqtt.tls.ca to the one that signed it");
+    await broker.stop();
+  });
+
+  test("a server that is no WebSocket server is named", async () => {
+    const broker = await startMosquitto();
+    await expect(connect(`ws://127.0.0.1:${broker.port}`)).rejects.toThrow(
+      `ws://127.0.0.1:${broker.port}/mqtt: `,
+    );
+    await broker.stop();
   });
 });
 
