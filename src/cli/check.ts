@@ -1,17 +1,16 @@
 import { parseArgs } from "node:util";
 import type { ActuatorConfig, Config, SensorConfig } from "../config/config.ts";
-import { formatProblem, type Problem } from "../config/problem.ts";
-import type { MachineNames } from "../config/substitute.ts";
+import { formatProblem } from "../config/problem.ts";
 import { formatAddress } from "../device/i2c.ts";
 import { formatServer } from "../mqtt/server.ts";
 import { formatDurationMs } from "../schema/duration.ts";
-import { loadConfigFile } from "./config-file.ts";
+import { loadConfigFile, showProblems } from "./config-file.ts";
 import { EXIT, wrongUsage } from "./exit.ts";
 import { type CliIo, wantsColor } from "./io.ts";
 import { table } from "./table.ts";
 
 /** `fieldpost check FILE [--json]`: everything that is wrong with a configuration, or what it says in short. */
-export async function check(args: string[], io: CliIo, machine?: MachineNames): Promise<number> {
+export async function check(args: string[], io: CliIo): Promise<number> {
   const { values, positionals } = parseArgs({
     args,
     options: { json: { type: "boolean", default: false } },
@@ -21,7 +20,7 @@ export async function check(args: string[], io: CliIo, machine?: MachineNames): 
   const [file, ...others] = positionals;
   if (file === undefined || others.length > 0)
     throw wrongUsage("check takes one FILE: fieldpost check FILE [--json]");
-  const result = await loadConfigFile(file, io, machine);
+  const result = await loadConfigFile(file, io);
   if (values.json) {
     const { ok } = result;
     const [problems, warnings] = result.ok ? [[], result.warnings] : [result.problems, []];
@@ -37,13 +36,6 @@ export async function check(args: string[], io: CliIo, machine?: MachineNames): 
     io.stderr(`${formatProblem(warning, { color, severity: "warning" })}\n`);
   io.stdout(`${file}: ok\n${summary(result.config)}`);
   return EXIT.done;
-}
-
-/** Everything that is wrong, and how much that is, on stderr. What every command says of a wrong configuration. */
-export function showProblems(problems: readonly Problem[], file: string, io: CliIo): void {
-  const color = wantsColor(io);
-  for (const problem of problems) io.stderr(`${formatProblem(problem, { color })}\n`);
-  io.stderr(`${file}: ${problems.length} ${problems.length === 1 ? "error" : "errors"}\n`);
 }
 
 function summary({ device, mqtt, sensors, actuators }: Config): string {

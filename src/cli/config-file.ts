@@ -1,46 +1,41 @@
-import { readFileSync } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
-import { unreadable } from "../config/files.ts";
-import { type LoadResult, loadConfig } from "../config/load.ts";
+import type { Config } from "../config/config.ts";
+import type { LoadResult } from "../config/load.ts";
+import { formatProblem, type Problem } from "../config/problem.ts";
 import type { MachineNames } from "../config/substitute.ts";
-import { MAX_FILE_BYTES } from "../config/yaml.ts";
-import { linuxHost } from "../device/linux/host.ts";
-import { textFiles } from "../device/linux/text-files.ts";
+import { readConfigFile } from "../node/config-file.ts";
 import { CliError, EXIT } from "./exit.ts";
-import type { CliIo } from "./io.ts";
+import { type CliIo, wantsColor } from "./io.ts";
+
+/** Where a node's configuration is on a device (contract, section 6). */
+export const DEFAULT_CONFIG = "/etc/fieldpost/fieldpost.yaml";
 
 /** Reads a configuration file of this machine. Throws a {@link CliError} where the file itself cannot be read. */
 export async function loadConfigFile(
   file: string,
   { env, cwd }: Pick<CliIo, "env" | "cwd">,
-  machine: MachineNames = thisMachine(),
+  machine?: MachineNames,
 ): Promise<LoadResult> {
-  const path = resolve(cwd, file);
-  const text = await readBounded(path).catch((error: unknown) => {
-    throw new CliError(
-      EXIT.config,
-      `${unreadable(file, error)}. "fieldpost init" writes a starter configuration.`,
-    );
-  });
-  return loadConfig(text, {
-    file,
-    dir: dirname(path),
-    env,
-    machine,
-    readFile: (path) => readFileSync(path, "utf8"),
-    importDriver: (path) => import(pathToFileURL(path).href),
+  return readConfigFile(file, { env, cwd, machine }).catch((error: Error) => {
+    throw new CliError(EXIT.config, error.message, { cause: error });
   });
 }
 
-/** Never more than what is needed to see that the file is too large. */
-async function readBounded(path: string): Promise<string> {
-  const { size } = await stat(path);
-  return size > MAX_FILE_BYTES ? "#".repeat(MAX_FILE_BYTES + 1) : await readFile(path, "utf8");
+/** Everything that is wrong, and how much that is, on stderr. What every command says of a wrong configuration. */
+export function showProblems(problems: readonly Problem[], file: string, io: CliIo): void {
+  const color = wantsColor(io);
+  for (const problem of problems) io.stderr(`${formatProblem(problem, { color })}\n`);
+  io.stderr(`${file}: ${problems.length} ${problems.length === 1 ? "error" : "errors"}\n`);
 }
 
-function thisMachine(): MachineNames {
-  const { serial, hostname, machineId } = linuxHost({ files: textFiles() });
-  return { serial, hostname, machineId };
+/** The configuration with its warnings shown; undefined where it is wrong, and then stderr has said how. */
+export async function loadOrExplain(file: string, io: CliIo): Promise<Config | undefined> {
+  const result = await loadConfigFile(file, io);
+  if (!result.ok) {
+    showProblems(result.problems, file, io);
+    return undefined;
+  }
+  const color = wantsColor(io);
+  for (const warning of result.warnings)
+    io.stderr(`${formatProblem(warning, { color, severity: "warning" })}\n`);
+  return result.config;
 }

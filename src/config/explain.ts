@@ -1,6 +1,5 @@
 import type * as v from "valibot";
 import { parseDurationMs } from "../schema/duration.ts";
-import { isRefusedList } from "../schema/settings.ts";
 import type { Finding } from "./finding.ts";
 import { nearest } from "./nearest.ts";
 import type { Path } from "./tree.ts";
@@ -11,8 +10,16 @@ type Issue = v.BaseIssue<unknown>;
 export const MAX_FOUND_LENGTH = 40;
 
 /** Turns a schema's issues into findings: what was expected, what was found, and the nearest valid name. */
-export function explainIssues(issues: readonly Issue[], base: Path): Finding[] {
-  return issues.flatMap((issue) => leavesOf(issue, base)).map(({ issue, path }) => explain(issue, path));
+export function explainIssues(issues: readonly Issue[] | undefined, input: unknown, base: Path): Finding[] {
+  return (issues ?? [])
+    .flatMap((issue) => leavesOf(issue, []))
+    .map(({ issue, path }) => explain(issue, path, valueAt(input, path)))
+    .map((finding) => ({ ...finding, path: [...base, ...finding.path] }));
+}
+
+/** What stands in the configuration; an issue's own input may have been transformed before it was refused. */
+function valueAt(input: unknown, path: Path): unknown {
+  return path.reduce((value, key) => (value as Readonly<Record<string | number, unknown>>)[key], input);
 }
 
 interface PlacedIssue {
@@ -35,15 +42,15 @@ function pathOf(issue: Issue): (string | number)[] {
   return (issue.path ?? []).map((item) => (typeof item.key === "number" ? item.key : String(item.key)));
 }
 
-function explain(issue: Issue, path: Path): Finding {
+function explain(issue: Issue, path: Path, input: unknown): Finding {
   const last = issue.path?.at(-1);
   if (last?.type === "object" && "origin" in last && last.origin === "key") return explainKey(issue, path);
   const expected = issue.message.startsWith(DEFAULT) ? defaultMessage(issue) : issue.message;
   const message =
     /^expected\b/.test(expected) && !expected.includes(", found ")
-      ? `${expected}, found ${describe(issue.input)}`
+      ? `${expected}, found ${describe(input)}`
       : expected;
-  return { path, target: "value", message, suggestion: suggestValue(issue, message) };
+  return { path, target: "value", message, suggestion: suggestValue(issue, input, message) };
 }
 
 function explainKey(issue: Issue, path: Path): Finding {
@@ -119,15 +126,15 @@ function inWords(expected: string): string {
 /** What was found, short enough for a message. */
 export function describe(value: unknown): string {
   if (value === null || value === undefined) return "nothing";
-  if (Array.isArray(value) || isRefusedList(value)) return "a list";
+  if (Array.isArray(value)) return "a list";
   if (typeof value === "object") return "a map";
   if (typeof value !== "string") return String(value);
   const text = value.length > MAX_FOUND_LENGTH ? `${value.slice(0, MAX_FOUND_LENGTH)}…` : value;
   return JSON.stringify(text);
 }
 
-function suggestValue(issue: Issue, message: string): string | undefined {
-  const { input } = issue;
+function suggestValue(issue: Issue, input: unknown, message: string): string | undefined {
+  if (!["string", "number", "boolean"].includes(typeof input)) return undefined;
   if (message.startsWith("expected a duration")) return asDuration(input);
   if (/\bon\b.*\boff\b/.test(message)) return asSwitch(input);
   if (typeof input !== "string") return undefined;

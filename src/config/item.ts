@@ -18,14 +18,14 @@ export type Raw = Readonly<Record<string, unknown>>;
 /** Parses an item; says what is wrong, and which of its keys are to blame. */
 export function parseItem(entries: v.ObjectEntries, item: Raw, path: Path) {
   const result = v.safeParse(settings(entries), item, defaultWords);
-  const findings = explainIssues(result.issues ?? [], path);
+  const findings = explainIssues(result.issues, item, path);
   const blamed = new Set(findings.map((finding) => finding.path[path.length]));
   return { output: result.output as Raw, findings, blamed };
 }
 
 /** Findings for the common keys alone, where the driver, and so the meaning of the other keys, is not known. */
 export function explainLoosely(entries: v.ObjectEntries, item: Raw, path: Path): Finding[] {
-  return explainIssues(v.safeParse(v.object(entries), item, defaultWords).issues ?? [], path);
+  return explainIssues(v.safeParse(v.object(entries), item, defaultWords).issues, item, path);
 }
 
 /** The part of a parsed item that belongs to its driver or kind, and whether all of it was right. */

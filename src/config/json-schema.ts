@@ -20,15 +20,7 @@ export type JsonSchema = { readonly [key: string]: unknown };
 
 type Properties = Readonly<Record<string, JsonSchema>>;
 
-const conversion: ConversionConfig = {
-  typeMode: "input",
-  errorMode: "ignore",
-  // A description behind a transformation (of a duration, say) would be lost otherwise.
-  overrideSchema({ valibotSchema, jsonSchema }) {
-    const description = v.getDescription(valibotSchema);
-    return description === undefined ? jsonSchema : { ...jsonSchema, description };
-  },
-};
+const conversion: ConversionConfig = { typeMode: "input", errorMode: "ignore" };
 
 /**
  * JSON Schema (draft-07) of a configuration as it is written, for editors. It knows shapes and names; what depends on
@@ -38,32 +30,52 @@ export function configJsonSchema(
   drivers: ReadonlyMap<string, AnySensorDriver> = sensorDrivers,
   kinds: ReadonlyMap<string, AnyActuatorKind> = actuatorKinds,
 ): JsonSchema {
-  const blocks: Record<string, JsonSchema> = {};
-  for (const [name, block] of Object.entries({
-    ...sections,
-    simulation: settings(simulationSettings.entries),
-  })) {
-    blocks[name] = {
-      title: name,
-      description: blockDescriptions[name],
-      ...convert(block as v.GenericSchema),
-    };
-  }
-  const mqtt = blocks["mqtt"] as { readonly properties: Properties };
-  const convention = { const: "fieldpost", default: "fieldpost" };
-  blocks["mqtt"] = { ...mqtt, properties: describe({ ...mqtt.properties, convention }, mqttDescriptions) };
+  const blocks = Object.entries({ ...sections, simulation: simulationSettings }).map(([name, schema]) => [
+    name,
+    block(name, schema),
+  ]);
   return {
     $schema: "http://json-schema.org/draft-07/schema#",
     title: "Fieldpost configuration",
     type: "object",
     properties: {
-      ...blocks,
+      ...Object.fromEntries(blocks),
       sensors: list("sensors", [...drivers.values()].map(sensorVariant), OWN_DRIVER),
       actuators: list("actuators", [...kinds.values()].map(actuatorVariant)),
     },
     required: ["device", "mqtt"],
     additionalProperties: false,
   };
+}
+
+function block(name: string, schema: v.GenericSchema): JsonSchema {
+  const converted = convert(schema);
+  const properties = {
+    ...(converted["properties"] as Properties),
+    ...(name === "mqtt" ? { convention } : {}),
+  };
+  const descriptions = name === "mqtt" ? mqttDescriptions : descriptionsIn(schema);
+  const description = blockDescriptions[name];
+  return { title: name, description, ...converted, properties: describe(properties, descriptions) };
+}
+
+/** The key has one value so far, and no schema. */
+const convention: JsonSchema = { const: "fieldpost", default: "fieldpost" };
+
+/** The descriptions of a block's keys; the conversion loses one that stands behind a transformation (of a duration, say). */
+function descriptionsIn(schema: v.GenericSchema): Readonly<Record<string, string>> {
+  const { entries = {} } = unwrap(schema) as { entries?: v.ObjectEntries };
+  return Object.fromEntries(
+    Object.entries(entries).flatMap(([key, entry]) => {
+      const description = v.getDescription(unwrap(entry as v.GenericSchema));
+      return description === undefined ? [] : [[key, description]];
+    }),
+  );
+}
+
+/** What is within `v.optional`. */
+function unwrap(schema: v.GenericSchema): v.GenericSchema {
+  return "wrapped" in schema ? (schema.wrapped as v.GenericSchema) : schema;
 }
 
 function convert(schema: v.GenericSchema): JsonSchema {

@@ -19,7 +19,9 @@ export function checkBus(
   if (driver.bus !== "i2c") {
     return ["bus", "address"]
       .filter((_, index) => [bus, address][index] !== undefined)
-      .map((key) => wrongKey([...path, key], `${driver.name} is not on an I2C bus and has no ${key}`));
+      .map((key) =>
+        wrongKey([...path, key], `${key} has no meaning for ${driver.name}: it is not on an I2C bus`),
+      );
   }
   const findings: Finding[] = [];
   const busNames = buses && [MAIN_BUS, ...Object.keys(buses.i2c)];

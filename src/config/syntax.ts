@@ -22,10 +22,8 @@ export function syntaxMessage(
       return `text that starts with ${found} must be quoted`;
     case "UNEXPECTED_TOKEN":
       return unexpected(text, start, found);
-    case "BAD_INDENT":
-      return `${lowerFirst(message)}; check the indentation`;
     default:
-      return lowerFirst(message);
+      return inOtherWords(message);
   }
 }
 
@@ -35,7 +33,14 @@ function unexpected(text: string, start: number, found: string): string {
   return `unexpected ${JSON.stringify(found.split("\n", 1)[0])}`;
 }
 
-function lowerFirst(message: string): string {
-  const line = message.split("\n", 1)[0] ?? message;
+/** For codes that stand for several things. */
+function inOtherWords(message: string): string {
+  const quote = /^Missing closing (.)quote/.exec(message)?.[1];
+  if (quote) return `a text that begins with ${quote} does not end with ${quote}`;
+  const bracket = /end with a ([}\]])/.exec(message)?.[1];
+  if (bracket) return `a ${bracket === "}" ? "{" : "["} is not closed by a ${bracket}`;
+  if (message.startsWith("Implicit map keys")) return "expected a key with a colon; check the indentation";
+  if (message.startsWith("All mapping items")) return "keys of one map must start at the same column";
+  const [line = message] = message.split("\n", 1);
   return line.charAt(0).toLowerCase() + line.slice(1);
 }

@@ -12,7 +12,7 @@ interface Placed {
 export interface ScalarNode extends Placed {
   readonly kind: "scalar";
   readonly value: string | number | boolean | null;
-  /** Set where a substitution failed: the problem is known, and the value is not what was meant. */
+  /** Set where a substitution or an alias failed: the problem is known, and the value is not what was meant. */
   readonly unresolved?: boolean;
   /** Set where a part of the value came from the environment or from a file. */
   readonly secret?: boolean;

@@ -49,7 +49,7 @@ const topLevel = settings({
 export function validate(root: Node, context: ValidationContext): Validated {
   const built = refuseNotYet(root);
   const raw = plain(built.root) as Raw;
-  const findings = [...built.findings, ...explainIssues(v.safeParse(topLevel, raw).issues ?? [], [])];
+  const findings = [...built.findings, ...explainIssues(v.safeParse(topLevel, raw).issues, raw, [])];
   const blocks = parseBlocks(raw, findings);
   const sensors = listOf(raw, "sensors", findings).map((item, index) => {
     const path = ["sensors", index];
@@ -76,7 +76,7 @@ export function validate(root: Node, context: ValidationContext): Validated {
     ...checkPins([...sensors, ...actuators]),
     ...checkAddresses(sensors),
     ...checkInterlocks(actuators, (id) => nearest(id, idsOf(actuators))),
-    ...checkFaults(blocks.simulation, sensors, (id) => nearest(id, idsOf(sensors))),
+    ...checkFaults(raw["simulation"], sensors, (id) => nearest(id, idsOf(sensors))),
     ...checkFiles(blocks.mqtt, context),
   );
   if (findings.length > 0) return { findings, warnings: [] };
@@ -95,7 +95,7 @@ function parseBlocks(raw: Raw, findings: Finding[]): Partial<Blocks> {
     if (!(key in raw) && schema.type !== "optional") continue;
     const result = v.safeParse(schema as v.GenericSchema, raw[key], defaultWords);
     if (result.success) blocks[key] = result.output;
-    else findings.push(...explainIssues(result.issues, [key]));
+    else findings.push(...explainIssues(result.issues, raw[key], [key]));
   }
   return blocks as Partial<Blocks>;
 }

@@ -1,6 +1,6 @@
 import type { Pin } from "../device/gpio.ts";
 import { formatAddress } from "../device/i2c.ts";
-import { FAULTS, type SimulationSettings } from "../device/sim/settings.ts";
+import { FAULTS } from "../device/sim/settings.ts";
 import type { SensorConfig } from "./config.ts";
 import { type Finding, wrongKey, wrongValue } from "./finding.ts";
 import { isMap, type Raw, type Resolved } from "./item.ts";
@@ -97,18 +97,28 @@ export function checkInterlocks(
 
 /** A simulated fault strikes a sensor that exists, in a way that its kind of wire knows. */
 export function checkFaults(
-  simulation: SimulationSettings | undefined,
+  simulation: unknown,
   sensors: readonly Item<SensorConfig>[],
   near: (id: string) => string | undefined,
 ): Finding[] {
-  return (simulation?.faults ?? []).flatMap(({ sensor, fault }, index) => {
+  const faults =
+    isMap(simulation) && Array.isArray(simulation["faults"]) ? (simulation["faults"] as unknown[]) : [];
+  return faults.flatMap((struck, index) => {
+    const { sensor, fault }: Raw = isMap(struck) ? struck : {};
     const at = ["simulation", "faults", index];
+    if (typeof sensor !== "string") return [];
     const item = sensors.find(({ raw }) => isMap(raw) && raw["id"] === sensor);
     if (!item) return [wrongValue([...at, "sensor"], `there is no sensor "${sensor}"`, near(sensor))];
     const bus = item.resolved.config?.driver.bus;
-    const possible: readonly string[] | undefined = bus && (bus === "host" ? [] : FAULTS[bus]);
-    if (possible === undefined || possible.includes(fault)) return [];
+    if (bus === undefined || !isFault(fault)) return [];
+    const possible: readonly string[] = bus === "host" ? [] : FAULTS[bus];
+    if (possible.includes(fault)) return [];
     const instead = possible.length === 0 ? "it has no wire" : `possible: ${possible.join(", ")}`;
     return [wrongValue([...at, "fault"], `${fault} cannot happen to sensor "${sensor}"; ${instead}`)];
   });
+}
+
+/** Whether it is one at all; if not, the schema has said so. */
+function isFault(fault: unknown): fault is string {
+  return Object.values(FAULTS).some((faults: readonly unknown[]) => faults.includes(fault));
 }

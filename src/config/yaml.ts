@@ -56,18 +56,21 @@ function rangeOf(node: unknown): Range {
   return [range?.[0] ?? 0, range?.[1] ?? range?.[0] ?? 0];
 }
 
-/** Errors of the YAML itself. After the first on a line the rest of that line is guesswork, so it is left out. */
+/**
+ * Errors of the YAML itself. After the first on a line the rest of that line is guesswork, and so is an unexpected
+ * token after any other error: both are left out.
+ */
 function syntaxProblems(source: Source, documents: readonly Document[]): Problem[] {
   const byLine = new Map<number, Problem>();
-  for (const { code, message, pos } of documents.flatMap((document) => [
-    ...document.errors,
-    ...document.warnings,
-  ])) {
-    const found = source.problem([pos[0], pos[1]], syntaxMessage(source.text, code, message, pos));
+  const lastOffset = Math.max(0, source.text.trimEnd().length - 1);
+  const errors = documents.flatMap((document) => [...document.errors, ...document.warnings]);
+  for (const { code, message, pos } of errors) {
+    if (code === "UNEXPECTED_TOKEN" && byLine.size > 0) continue;
+    const range: Range = pos[0] > lastOffset ? at(lastOffset) : [pos[0], pos[1]];
+    const found = source.problem(range, syntaxMessage(source.text, code, message, pos));
     if (!byLine.has(found.line)) byLine.set(found.line, found);
   }
-  const [document] = documents;
-  const version = document?.directives?.yaml;
+  const version = documents[0]?.directives?.yaml;
   if (version?.explicit && version.version !== "1.2") {
     byLine.set(1, source.problem([0, 5], `YAML ${version.version} is not supported; remove the %YAML line`));
   }
@@ -133,7 +136,14 @@ function placeNodes(source: Source, contents: unknown): Parsed {
 
   function placeAlias(alias: Alias, key: Range | undefined): Node {
     const range = rangeOf(alias);
-    const nothing: Node = { kind: "scalar", value: null, size: 1, range, ...(key ? { key } : {}) };
+    const nothing: Node = {
+      kind: "scalar",
+      value: null,
+      unresolved: true,
+      size: 1,
+      range,
+      ...(key ? { key } : {}),
+    };
     const target = anchors.get(alias.source);
     if (target === undefined || target === "open") {
       report(
@@ -144,7 +154,8 @@ function placeNodes(source: Source, contents: unknown): Parsed {
     }
     aliasedNodes += target.size;
     if (aliasedNodes <= MAX_ALIASED_NODES) return key ? { ...target, key } : target;
-    report(range, `aliases stand for more than ${MAX_ALIASED_NODES} values`);
+    if (aliasedNodes - target.size <= MAX_ALIASED_NODES)
+      report(range, `aliases stand for more than ${MAX_ALIASED_NODES} values`);
     return nothing;
   }
 

@@ -30,11 +30,6 @@ export function settings<const E extends v.ObjectEntries>(entries: E): v.StrictO
 /** Stands for a list where an object is expected: valibot would look for keys in a list itself. */
 const LIST = Symbol("a list");
 
-/** Whether an issue's input is a list that {@link settings} refused. */
-export function isRefusedList(input: unknown): boolean {
-  return input === LIST;
-}
-
 type StrictIssue = v.StrictObjectIssue;
 
 function isUnknownKey(issue: v.BaseIssue<unknown>, input: object): boolean {
