@@ -22,7 +22,7 @@ export interface LinkOptions {
   /** How long the broker keeps the session after the link; 0: it starts clean. MQTT 3.1.1 knows only "no" and "yes". */
   readonly sessionExpiryMs: number;
   /** Retained, QoS 1: what the broker says of the node when the link breaks. */
-  readonly will: { readonly topic: string; readonly payload: string };
+  readonly will?: { readonly topic: string; readonly payload: string };
   /** From dialling to CONNACK. Default: 20 s. */
   readonly connectTimeoutMs?: number;
   /** A QoS 1 message is acknowledged when the promise settles; meanwhile the link goes on. */
@@ -90,7 +90,7 @@ function createClient(stream: Duplex, options: LinkOptions): MqttClient {
     ...(options.password === undefined ? {} : { password: options.password }),
     clean: sessionExpiryMs === 0,
     keepalive: Math.ceil(options.keepaliveMs / 1_000),
-    will: { topic: will.topic, payload: Buffer.from(will.payload), qos: 1, retain: true },
+    ...(will && { will: { topic: will.topic, payload: Buffer.from(will.payload), qos: 1, retain: true } }),
     ...(version === 5 && {
       properties: {
         sessionExpiryInterval: Math.ceil(sessionExpiryMs / 1_000),

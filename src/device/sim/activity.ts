@@ -16,11 +16,23 @@ export async function runActivity(
   signal: AbortSignal,
 ): Promise<void> {
   const { clock, world, gpio } = board;
-  const lines = [...wires].flatMap(([sensor, wire]) => (wire.bus === "gpio" ? [{ sensor, pin: wire.pin }] : []));
+  const lines = [...wires].flatMap(([sensor, wire]) =>
+    wire.bus === "gpio" ? [{ sensor, pin: wire.pin }] : [],
+  );
   await Promise.all(
     lines.flatMap(({ sensor, pin }) => [
-      repeat(clock, () => world.get(sensor, "pulses_per_minute") / 60_000, () => gpio.pulse(pin, 1, PULSE_MS), signal),
-      repeat(clock, () => world.get(sensor, "presses_per_hour") / 3_600_000, () => gpio.press(pin), signal),
+      repeat(
+        clock,
+        () => world.get(sensor, "pulses_per_minute") / 60_000,
+        () => gpio.pulse(pin, 1, PULSE_MS),
+        signal,
+      ),
+      repeat(
+        clock,
+        () => world.get(sensor, "presses_per_hour") / 3_600_000,
+        () => gpio.press(pin),
+        signal,
+      ),
     ]),
   );
 }

@@ -1,0 +1,191 @@
+import { readFile } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import { Ledger, type Verdict } from "../audit/ledger.ts";
+import { formatRange } from "../audit/ranges.ts";
+import { linuxClock } from "../device/linux/clock.ts";
+import { systemRandom } from "../device/linux/random.ts";
+import { silentLog } from "../log.ts";
+import { backoffMs } from "../mqtt/backoff.ts";
+import { openLink } from "../mqtt/connect.ts";
+import { networkDial } from "../mqtt/dial.ts";
+import { type OpenLink, UnsupportedVersionError } from "../mqtt/link.ts";
+import { formatServer, parseServer, type Server } from "../mqtt/server.ts";
+import { parseDurationMs } from "../schema/duration.ts";
+import { EXIT, wrongUsage } from "./exit.ts";
+import type { CliIo } from "./io.ts";
+import { table } from "./table.ts";
+
+/** While the auditor itself is cut off, the broker keeps its messages this long. */
+const SESSION_EXPIRY_MS = 3_600_000;
+const RECONNECT = { minMs: 500, maxMs: 10_000 };
+const REPORT_EVERY_MS = 10_000;
+
+/**
+ * `fieldpost audit --broker URL DEVICE...`: subscribes and keeps account of every record, until Ctrl-C or `--for`.
+ * Ends with 1 where a record is missing that no node reported lost.
+ */
+export async function audit(args: string[], io: CliIo): Promise<number> {
+  const { values, positionals: devices } = parseArgs({
+    args,
+    options: {
+      broker: { type: "string" },
+      for: { type: "string" },
+      root: { type: "string", default: "fieldpost" },
+      username: { type: "string" },
+      ca: { type: "string" },
+      json: { type: "boolean", default: false },
+    },
+    allowPositionals: true,
+    strict: true,
+  });
+  if (values.broker === undefined || devices.length === 0)
+    throw wrongUsage("audit needs a broker and devices: fieldpost audit --broker mqtt://HOST DEVICE...");
+  const server = serverAt(values.broker);
+  const forMs = values.for === undefined ? undefined : parseDurationMs(values.for);
+  if (values.for !== undefined && forMs === undefined)
+    throw wrongUsage(`--for ${values.for}: expected a duration such as 10s, 5m or 2h`);
+
+  const clock = linuxClock();
+  const ledgers = new Map(devices.map((device) => [device, new Ledger(device)]));
+  const prefix = `${values.root}/`;
+  const observe = (topic: string, payload: Uint8Array) => {
+    const [device = "", ...rest] = topic.slice(prefix.length).split("/");
+    ledgers.get(device)?.observe(rest.join("/"), Buffer.from(payload).toString());
+  };
+  const verdicts = () => [...ledgers.values()].map((ledger) => ledger.verdict());
+  const ended = new AbortController();
+  const end = () => ended.abort();
+  process.once("SIGINT", end).once("SIGTERM", end);
+  const reporting = report(() => io.stderr(progress(verdicts())), clock.sleep, ended.signal);
+
+  const clientId = `fieldpost-audit-${Math.floor(systemRandom() * 1e9).toString(36)}`;
+  const password = io.env["FIELDPOST_PASSWORD"];
+  const dial = networkDial(values.ca === undefined ? undefined : { ca: values.ca, insecure: false }, (path) =>
+    readFile(path),
+  );
+  const open = (version: 4 | 5) =>
+    openLink(
+      {
+        server,
+        version,
+        clientId,
+        username: values.username,
+        password,
+        keepaliveMs: 25_000,
+        sessionExpiryMs: SESSION_EXPIRY_MS,
+        onMessage: ({ topic, payload, retain }) => {
+          if (!retain) observe(topic, payload);
+        },
+        clock,
+        log: silentLog,
+      },
+      dial,
+      ended.signal,
+    );
+  const listening = listen(
+    open,
+    devices.map((device) => `${prefix}${device}/#`),
+    {
+      sleep: clock.sleep,
+      signal: ended.signal,
+      said: (text) => io.stderr(`${formatServer(server)}: ${text}\n`),
+    },
+  );
+  if (forMs !== undefined) await clock.sleep(forMs, ended.signal);
+  else await new Promise((resolve) => ended.signal.addEventListener("abort", resolve, { once: true }));
+  end();
+  await Promise.all([listening, reporting]);
+  process.off("SIGINT", end).off("SIGTERM", end);
+
+  const final = verdicts();
+  if (values.json) io.stdout(`${JSON.stringify(final, null, 2)}\n`);
+  else io.stdout(summary(final));
+  return final.every(({ lost, received }) => lost === 0 && received > 0) ? EXIT.done : EXIT.failed;
+}
+
+function serverAt(url: string): Server {
+  try {
+    return parseServer(url);
+  } catch (error) {
+    throw wrongUsage(`--broker: ${(error as Error).message}`);
+  }
+}
+
+interface Listening {
+  readonly sleep: (durationMs: number, signal: AbortSignal) => Promise<void>;
+  readonly signal: AbortSignal;
+  readonly said: (text: string) => void;
+}
+
+/** Holds a subscription until `signal` aborts, over as many connections as it takes. */
+async function listen(
+  open: (version: 4 | 5) => Promise<OpenLink>,
+  filters: readonly string[],
+  { sleep, signal, said }: Listening,
+): Promise<void> {
+  let version: 4 | 5 = 5;
+  for (let failures = 0; !signal.aborted; ) {
+    try {
+      const link = await open(version);
+      await link.subscribe(filters);
+      said(`listening to ${filters.join(", ")}`);
+      failures = 0;
+      const goodbye = () => void link.end();
+      signal.addEventListener("abort", goodbye, { once: true });
+      await new Promise((resolve) => link.closed.addEventListener("abort", resolve, { once: true }));
+      signal.removeEventListener("abort", goodbye);
+      if (!signal.aborted) said(String((link.closed.reason as Error).message));
+    } catch (error) {
+      if (signal.aborted) return;
+      if (error instanceof UnsupportedVersionError && version === 5) {
+        version = 4;
+        continue;
+      }
+      said((error as Error).message);
+    }
+    failures++;
+    await sleep(backoffMs(failures, RECONNECT, systemRandom), signal);
+  }
+}
+
+async function report(
+  say: () => void,
+  sleep: (durationMs: number, signal: AbortSignal) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    await sleep(REPORT_EVERY_MS, signal);
+    if (signal.aborted) return;
+    say();
+  }
+}
+
+function progress(verdicts: readonly Verdict[]): string {
+  return verdicts
+    .map(
+      ({ device, received, lost, duplicates }) =>
+        `${device}: ${received} received, ${lost} lost, ${duplicates} duplicated\n`,
+    )
+    .join("");
+}
+
+function summary(verdicts: readonly Verdict[]): string {
+  const rows = verdicts.map(
+    ({ device, firstSeq, lastSeq, received, lost, duplicates, dropped, skipped, boots }) => [
+      device,
+      firstSeq === undefined ? "-" : `${firstSeq}-${lastSeq}`,
+      ...[received, lost, duplicates, dropped, skipped, boots].map(String),
+    ],
+  );
+  const head = ["DEVICE", "SEQ", "RECEIVED", "LOST", "DUPLICATED", "DROPPED", "SKIPPED", "BOOTS"];
+  const missing = verdicts
+    .filter(({ lost }) => lost > 0)
+    .map(
+      ({ device, missing }) =>
+        `${device}: missing ${missing.slice(0, 20).map(formatRange).join(", ")}${missing.length > 20 ? ", ..." : ""}\n`,
+    );
+  const silent = verdicts
+    .filter(({ received }) => received === 0)
+    .map(({ device }) => `${device}: nothing received\n`);
+  return [table([head, ...rows]), ...missing, ...silent].join("");
+}

@@ -1,0 +1,58 @@
+import { parseArgs } from "node:util";
+import { linuxClock } from "../device/linux/clock.ts";
+import { chooseBoard } from "../node/board.ts";
+import { openSensor } from "../node/sensors.ts";
+import { isoTime } from "../record/json.ts";
+import { fieldsOf } from "../sensors/driver.ts";
+import { filteredFields, startFilters } from "../sensors/filters.ts";
+import { assertFinite, roundToPrecision } from "../sensors/rounding.ts";
+import { DEFAULT_CONFIG, loadOrExplain } from "./config-file.ts";
+import { CliError, EXIT, wrongUsage } from "./exit.ts";
+import type { CliIo } from "./io.ts";
+import { table } from "./table.ts";
+
+/** `fieldpost read SENSOR [--config FILE] [--simulate] [--json]`: one reading, with its units. */
+export async function read(args: string[], io: CliIo): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args,
+    options: {
+      config: { type: "string", short: "c", default: DEFAULT_CONFIG },
+      simulate: { type: "boolean", default: false },
+      json: { type: "boolean", default: false },
+    },
+    allowPositionals: true,
+    strict: true,
+  });
+  const [id, ...others] = positionals;
+  if (id === undefined || others.length > 0) throw wrongUsage("read takes one SENSOR: fieldpost read SENSOR");
+  const config = await loadOrExplain(values.config, io);
+  if (!config) return EXIT.config;
+  const settings = config.sensors.find((sensor) => sensor.id === id);
+  if (!settings) {
+    const known = config.sensors.map((sensor) => sensor.id).join(", ");
+    throw wrongUsage(`${values.config} has no sensor "${id}"; it has ${known || "none"}`);
+  }
+  const clock = linuxClock();
+  const { board } = chooseBoard(config, values.simulate, clock);
+  try {
+    const sensor = await openSensor(board, settings, clock);
+    const raw = await sensor.read();
+    await sensor.close?.();
+    assertFinite(raw);
+    const fields = filteredFields(fieldsOf(settings.driver, settings.options), settings.filters);
+    const reading = roundToPrecision(startFilters(settings.filters)(raw), fields);
+    if (values.json)
+      io.stdout(`${JSON.stringify({ sensor: id, time: isoTime(clock.wallMs()), ...reading })}\n`);
+    else
+      io.stdout(
+        table(Object.entries(reading).map(([name, value]) => [name, `${value} ${fields[name]?.unit ?? ""}`])),
+      );
+    return EXIT.done;
+  } catch (error) {
+    throw new CliError(EXIT.failed, `${id}: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
+  } finally {
+    await board.close();
+  }
+}

@@ -1,0 +1,96 @@
+import { parseArgs } from "node:util";
+import type { Config } from "../config/config.ts";
+import { linuxClock } from "../device/linux/clock.ts";
+import { silentLog } from "../log.ts";
+import { parseActuatorCommand } from "../mqtt/command.ts";
+import { openActuators } from "../node/actuators.ts";
+import { chooseBoard } from "../node/board.ts";
+import { formatDurationMs, parseDurationMs } from "../schema/duration.ts";
+import { DEFAULT_CONFIG, loadOrExplain } from "./config-file.ts";
+import { CliError, EXIT, wrongUsage } from "./exit.ts";
+import type { CliIo } from "./io.ts";
+
+/**
+ * `fieldpost set ACTUATOR VALUE [--for 5s]`: one actuation through the guard, on a node that is not running.
+ *
+ * While the command holds an output it is guarded as in a node; when it ends, by itself or by Ctrl-C, the output goes to
+ * its safe value, because nobody would be left to enforce `max_on`.
+ */
+export async function set(args: string[], io: CliIo): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args,
+    options: {
+      config: { type: "string", short: "c", default: DEFAULT_CONFIG },
+      simulate: { type: "boolean", default: false },
+      for: { type: "string" },
+    },
+    allowPositionals: true,
+    strict: true,
+  });
+  const [id, value, ...others] = positionals;
+  if (id === undefined || value === undefined || others.length > 0)
+    throw wrongUsage("set takes an ACTUATOR and a VALUE: fieldpost set ACTUATOR VALUE [--for 5s]");
+  const command = parseActuatorCommand(Buffer.from(value));
+  if ("malformed" in command) throw wrongUsage(`${value}: ${command.malformed}`);
+  const forMs = values.for === undefined ? undefined : parseDurationMs(values.for);
+  if (values.for !== undefined && forMs === undefined)
+    throw wrongUsage(`--for ${values.for}: expected a duration such as 250ms, 10s, 5m, 2h or 7d`);
+  const config = await loadOrExplain(values.config, io);
+  if (!config) return EXIT.config;
+  const touched = withInterlocked(config, id);
+  if (touched.length === 0) {
+    const known = config.actuators.map((actuator) => actuator.id).join(", ");
+    throw wrongUsage(`${values.config} has no actuator "${id}"; it has ${known || "none"}`);
+  }
+
+  const clock = linuxClock();
+  const { board } = chooseBoard(config, values.simulate, clock);
+  const noLease = { read: async () => undefined, replace: async () => {} };
+  const { guard } = await openActuators(
+    { ...config, actuators: touched },
+    { gpio: board.gpio, clock, log: silentLog, leaseFile: noLease },
+  );
+  try {
+    const outcome = await guard.request(id, {
+      set: command.set,
+      cause: "local",
+      ...(forMs !== undefined && { forMs }),
+    });
+    if (outcome.status !== "done") throw new CliError(EXIT.failed, `${id}: ${outcome.error}`);
+    io.stdout(`${id}: ${outcome.state}\n`);
+    const safe = guard.rules(id)?.safe;
+    if (outcome.state !== safe) {
+      if (forMs === undefined) io.stderr(`holding ${id}; Ctrl-C ends this and turns it ${safe}\n`);
+      else io.stderr(`for ${formatDurationMs(forMs)}; Ctrl-C ends this sooner\n`);
+      await held(clock.sleep.bind(clock), forMs);
+    }
+  } finally {
+    await guard.shutdown();
+    await board.close();
+  }
+  io.stdout(`${id}: ${guard.rules(id)?.safe}\n`);
+  return EXIT.done;
+}
+
+/** The actuator and those it must never be on together with: they are opened too, at their `initial` value. */
+function withInterlocked({ actuators }: Config, id: string): Config["actuators"] {
+  const target = actuators.find((actuator) => actuator.id === id);
+  if (!target) return [];
+  const others = actuators.filter(
+    (other) => other !== target && (target.interlock.includes(other.id) || other.interlock.includes(id)),
+  );
+  const interlock = others.map((other) => other.id);
+  return [{ ...target, interlock }, ...others.map((other) => ({ ...other, interlock: [] }))];
+}
+
+/** Resolves after the time, or on Ctrl-C. */
+async function held(
+  sleep: (durationMs: number, signal: AbortSignal) => Promise<void>,
+  forMs: number | undefined,
+): Promise<void> {
+  const interrupted = new AbortController();
+  const stop = () => interrupted.abort();
+  process.once("SIGINT", stop).once("SIGTERM", stop);
+  await sleep(forMs ?? Number.MAX_SAFE_INTEGER, interrupted.signal);
+  process.off("SIGINT", stop).off("SIGTERM", stop);
+}

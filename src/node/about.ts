@@ -1,0 +1,47 @@
+import type { Config } from "../config/config.ts";
+import type { Host } from "../device/host.ts";
+import { type Fields, fieldsOf } from "../sensors/driver.ts";
+import { filteredFields } from "../sensors/filters.ts";
+
+/** The payload of `about` (contract, section 3): what this node is, and what its readings and actuators mean. */
+export function aboutNode(config: Config, host: Host, version: string): string {
+  return JSON.stringify({
+    device: config.device,
+    version,
+    board: { model: host.model, serial: host.serial, hostname: host.hostname },
+    sensors: Object.fromEntries(
+      config.sensors.map((sensor) => [
+        sensor.id,
+        {
+          driver: sensor.driver.name,
+          chip: sensor.driver.chip,
+          interval_s: sensor.interval / 1000,
+          fields: describe(filteredFields(fieldsOf(sensor.driver, sensor.options), sensor.filters)),
+        },
+      ]),
+    ),
+    actuators: Object.fromEntries(
+      config.actuators.map((actuator) => [
+        actuator.id,
+        {
+          driver: actuator.kind.name,
+          values: ["on", "off"].filter((value) =>
+            actuator.kind.accepts(value as "on" | "off", actuator.options),
+          ),
+          initial: actuator.initial,
+          safe: actuator.safe,
+        },
+      ]),
+    ),
+    rules: [],
+  });
+}
+
+function describe(fields: Fields): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, { unit, precision, deviceClass, stateClass }]) => [
+      name,
+      { unit, precision, device_class: deviceClass, state_class: stateClass ?? "measurement" },
+    ]),
+  );
+}

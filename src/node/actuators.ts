@@ -1,0 +1,61 @@
+import { type Change, type Guard, openGuard } from "../actuators/guard.ts";
+import { type LeaseFile, openLeases } from "../actuators/leases.ts";
+import { actuatorKinds } from "../actuators/registry.ts";
+import type { ActuatorSettings } from "../actuators/rules.ts";
+import type { ActuatorConfig, Config } from "../config/config.ts";
+import type { Clock } from "../device/clock.ts";
+import type { Gpio } from "../device/gpio.ts";
+import type { Log } from "../log.ts";
+
+/**
+ * The node's outputs behind their guard. They open before anything else, so what they did first is kept until somebody
+ * listens; and they may outlive a node whose configuration is replaced by one with the same actuators.
+ */
+export interface Actuators {
+  readonly guard: Guard;
+  /** Tells every change so far that nobody has heard of, and then each as it happens, to this listener only. */
+  listen(listener: (change: Change) => void): void;
+}
+
+export interface ActuatorParts {
+  readonly gpio: Gpio;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly leaseFile: LeaseFile;
+}
+
+export async function openActuators(config: Config, parts: ActuatorParts): Promise<Actuators> {
+  const { gpio, clock, log } = parts;
+  let unheard: Change[] = [];
+  let listener: ((change: Change) => void) | undefined;
+  const guard = await openGuard({
+    actuators: config.actuators.map(settingsOf),
+    kinds: actuatorKinds,
+    gpio,
+    clock,
+    log,
+    leases: await openLeases(parts.leaseFile, clock, log),
+    onChange(change) {
+      if (listener) listener(change);
+      else unheard.push(change);
+    },
+  });
+  return {
+    guard,
+    listen(next) {
+      listener = next;
+      const missed = unheard;
+      unheard = [];
+      for (const change of missed) next(change);
+    },
+  };
+}
+
+/** Whether two configurations mean the same outputs, so that a reload need not move them. */
+export function sameActuators(one: Config, other: Config): boolean {
+  return JSON.stringify(one.actuators.map(settingsOf)) === JSON.stringify(other.actuators.map(settingsOf));
+}
+
+function settingsOf({ kind, options, ...common }: ActuatorConfig): ActuatorSettings {
+  return { ...options, ...common, driver: kind.name };
+}

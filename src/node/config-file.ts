@@ -1,0 +1,49 @@
+import { createReadStream, readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { unreadable } from "../config/files.ts";
+import { type LoadResult, loadConfig } from "../config/load.ts";
+import type { MachineNames } from "../config/substitute.ts";
+import { MAX_FILE_BYTES } from "../config/yaml.ts";
+import { linuxHost } from "../device/linux/host.ts";
+import { textFiles } from "../device/linux/text-files.ts";
+
+export interface ConfigFileOptions {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The folder that a relative `file` starts from. */
+  readonly cwd: string;
+  readonly machine?: MachineNames | undefined;
+}
+
+/** Reads a configuration file of this machine. Rejects, with an error for people, where the file cannot be read. */
+export async function readConfigFile(
+  file: string,
+  { env, cwd, machine = thisMachine() }: ConfigFileOptions,
+): Promise<LoadResult> {
+  const path = resolve(cwd, file);
+  const text = await readBounded(path).catch((error: unknown) => {
+    throw new Error(`${unreadable(file, error)}. "fieldpost init" writes a starter configuration.`, {
+      cause: error,
+    });
+  });
+  return loadConfig(text, {
+    file,
+    dir: dirname(path),
+    env,
+    machine,
+    readFile: (path) => readFileSync(path, "utf8"),
+    importDriver: (path) => import(pathToFileURL(path).href),
+  });
+}
+
+/** Reads one byte more than is allowed at most: enough to see that the file is too large, whatever it is. */
+async function readBounded(path: string): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of createReadStream(path, { end: MAX_FILE_BYTES })) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+function thisMachine(): MachineNames {
+  const { serial, hostname, machineId } = linuxHost({ files: textFiles() });
+  return { serial, hostname, machineId };
+}

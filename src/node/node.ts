@@ -1,0 +1,284 @@
+import { join } from "node:path";
+import type { Change, Guard } from "../actuators/guard.ts";
+import type { Config } from "../config/config.ts";
+import type { Board } from "../device/board.ts";
+import { type Clock, withDeadline } from "../device/clock.ts";
+import type { Random } from "../device/random.ts";
+import type { Log } from "../log.ts";
+import { createAbout } from "../mqtt/about.ts";
+import { openLink } from "../mqtt/connect.ts";
+import type { Dial } from "../mqtt/dial.ts";
+import { createDownlink } from "../mqtt/downlink.ts";
+import { openJournal } from "../mqtt/journal.ts";
+import type { Incoming, Link } from "../mqtt/link.ts";
+import { createRetained } from "../mqtt/retained.ts";
+import { createSession, OFFLINE, type SessionStatus } from "../mqtt/session.ts";
+import { topicsUnder } from "../mqtt/topics.ts";
+import { createUplink } from "../mqtt/uplink.ts";
+import type { FileLayer } from "../outbox/files/files.ts";
+import { openOutbox } from "../outbox/open.ts";
+import type { Opening, OutboxStatus } from "../outbox/outbox.ts";
+import { isoTime } from "../record/json.ts";
+import { createRecorder, type Recorder } from "../record/recorder.ts";
+import type { Sampler, SamplerEvents } from "../sensors/sampler.ts";
+import { aboutNode } from "./about.ts";
+import type { Actuators } from "./actuators.ts";
+import { healthReport, type ProcessVitals } from "./health.ts";
+import { createSamplers } from "./sensors.ts";
+import { journalFileOn } from "./state-file.ts";
+import { recordDrops, watchLossesAndClock } from "./watch.ts";
+
+/** What a node is made of besides its configuration. All of it is given, so that a test can give others. */
+export interface NodeParts {
+  readonly version: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly board: Board;
+  /** Already open: outputs take their `initial` state before anything else. */
+  readonly actuators: Actuators;
+  readonly files: FileLayer;
+  readonly dial: Dial;
+  readonly vitals: ProcessVitals;
+  /** Somebody commands `restart`. */
+  onRestart(): void;
+}
+
+export interface NodeStatus {
+  readonly link: SessionStatus;
+  readonly outbox: OutboxStatus;
+  readonly opening: Opening;
+}
+
+export interface StopOptions {
+  /** Leaves the outputs as they are, for the node that comes next. Default: false. */
+  readonly keepActuators?: boolean;
+}
+
+/** A running node. */
+export interface Node {
+  readonly config: Config;
+  readonly guard: Guard;
+  readonly samplers: ReadonlyMap<string, Sampler>;
+  status(): NodeStatus;
+  /** Outputs safe, outbox on disk, `offline` published; within the contract's 5 s whatever the broker does. */
+  stop(options?: StopOptions): Promise<void>;
+  /** Ends all work at once and tidies nothing up, as a killed process does. For simulations. */
+  abandon(): void;
+}
+
+/** Each step of stopping has a bound, so that all of them stay within 5 s. */
+const STOP_STEP_MS = 1_500;
+
+/** Puts a node together, in the order in which it starts: what must not be lost exists before what could lose it. */
+export async function startNode(config: Config, parts: NodeParts): Promise<Node> {
+  const { clock, random, log, board, actuators, files, version } = parts;
+  const { guard } = actuators;
+  const startedMonotonicMs = clock.monotonicMs();
+  const topics = topicsUnder(config.mqtt.topic_root);
+  const running = new AbortController();
+
+  const outbox = await openOutbox(
+    {
+      path: config.buffer.path,
+      maxSizeBytes: config.buffer.max_size,
+      maxAgeMs: config.buffer.max_age,
+      whenFull: config.buffer.when_full,
+      syncAfterMs: config.buffer.sync_after,
+    },
+    { files, clock, random },
+  );
+  const recorder = createRecorder(outbox, clock, () => session.hasSession());
+  recordBoot(recorder, outbox.opening, version);
+  recordDrops(outbox, recorder, log);
+  const journal = await openJournal({
+    file: journalFileOn(files, join(config.buffer.path, "commands.journal")),
+    log,
+  });
+
+  const link = () => session.link();
+  const retained = createRetained(link, log);
+  const about = createAbout({ topic: topics.about, link, clock, log });
+  about.set(aboutNode(config, board.host, version));
+  // What an earlier run reported broken is not known to be so now.
+  for (const { id } of config.sensors) retained.set(topics.fault(id), "");
+
+  const samplers = createSamplers(config, {
+    board,
+    clock,
+    random,
+    log,
+    events: {
+      reading: (id, measurements, at) => void recorder.record(`telemetry/${id}`, measurements, at),
+      failed(id, { error, kind, since, failures }) {
+        retained.set(topics.fault(id), JSON.stringify({ error, since: isoTime(since.wallMs), failures }));
+        recorder.record("event/sensor", { sensor: id, state: "failing", kind, error, failures });
+      },
+      recovered(id, { failures, since }) {
+        retained.set(topics.fault(id), "");
+        recorder.record("event/sensor", { sensor: id, state: "ok", failures, since: isoTime(since.wallMs) });
+      },
+    } satisfies SamplerEvents,
+  });
+
+  const downlink = createDownlink({
+    topics,
+    guard,
+    journal,
+    clock,
+    log,
+    couldBeQueued: () => config.mqtt.session_expiry > 0,
+    publishResult: async (message) => link()?.publish(message),
+    nodeCommands: {
+      sample: async () =>
+        void (await Promise.all([...samplers.values()].map((sampler) => sampler.sampleNow()))),
+      about: () => about.publish(),
+      restart: async () => parts.onRestart(),
+    },
+  });
+
+  const uplink = createUplink({
+    outbox,
+    topicRoot: topics.root,
+    qos: config.telemetry.qos,
+    maxInFlight: config.mqtt.max_in_flight,
+    ratePerSecond: config.buffer.replay.rate,
+    clock,
+    log,
+    onDrop: ({ seq, reason }) =>
+      void recorder.record("event/dropped", { from_seq: seq, to_seq: seq, count: 1, reason }),
+  });
+
+  const session = createSession({
+    servers: config.mqtt.url,
+    version: config.mqtt.version,
+    open: (server, protocolLevel, signal) =>
+      openLink(
+        {
+          server,
+          version: protocolLevel,
+          clientId: config.mqtt.client_id,
+          username: config.mqtt.username,
+          password: config.mqtt.password,
+          keepaliveMs: config.mqtt.keepalive,
+          sessionExpiryMs: config.mqtt.session_expiry,
+          will: { topic: topics.status, payload: OFFLINE },
+          onMessage: async (message: Incoming) => {
+            if (!about.offer(message)) await downlink.receive(message);
+          },
+          clock,
+          log,
+        },
+        parts.dial,
+        signal,
+      ),
+    subscriptions: downlink.filters,
+    statusTopic: topics.status,
+    steps: [
+      {
+        name: "telling the actuators",
+        async run(link) {
+          guard.setOnline(true);
+          link.closed.addEventListener("abort", () => guard.setOnline(false), { once: true });
+        },
+      },
+      about,
+      retained,
+      {
+        name: "reporting health",
+        run: async (to) => void publishHealth(to).catch(() => {}),
+      },
+      uplink,
+    ],
+    reconnect: { minMs: config.mqtt.reconnect.min, maxMs: config.mqtt.reconnect.max },
+    clock,
+    random,
+    log,
+  });
+
+  actuators.listen(({ id, state, cause, at }: Change) => {
+    retained.set(topics.state(id), JSON.stringify({ state, time: isoTime(at.wallMs), cause }));
+    recorder.record("event/actuator", { actuator: id, state, cause }, at);
+  });
+
+  async function publishHealth(to: Link): Promise<void> {
+    const report = await healthReport({
+      clock,
+      host: board.host,
+      vitals: parts.vitals,
+      opening: outbox.opening,
+      startedMonotonicMs,
+      diskPath: config.buffer.path,
+      outbox: () => outbox.status(),
+      link: () => ({
+        reconnects: Math.max(0, session.status().connects - 1),
+        lastError: session.status().lastError,
+      }),
+      sensors: () => Object.fromEntries([...samplers].map(([id, sampler]) => [id, sensorHealth(sampler)])),
+    });
+    await to.publish({ topic: topics.health, payload: JSON.stringify(report), qos: 0, retain: false });
+  }
+
+  async function reportHealth(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await clock.sleep(config.health.interval, signal);
+      const to = link();
+      if (to && !signal.aborted) await publishHealth(to).catch(() => {});
+    }
+  }
+
+  // The broker is told goodbye last, when everything that may still be said has been said.
+  const farewell = new AbortController();
+  const presence = session.run(farewell.signal);
+  const work = Promise.all([
+    ...[...samplers.values()].map((sampler) => sampler.run(running.signal)),
+    watchLossesAndClock(outbox, recorder, clock, log, running.signal),
+    reportHealth(running.signal),
+  ]);
+
+  const bounded = (what: string, step: Promise<unknown>) =>
+    withDeadline(clock, what, STOP_STEP_MS, step).catch((error: unknown) => {
+      log.error(`${what} failed while stopping`, {
+        error: error instanceof Error ? error.message : String(error),
+      });
+    });
+
+  return {
+    config,
+    guard,
+    samplers,
+    status: () => ({ link: session.status(), outbox: outbox.status(), opening: outbox.opening }),
+    async stop({ keepActuators = false } = {}) {
+      if (!keepActuators) await bounded("making the actuators safe", guard.shutdown());
+      running.abort();
+      await bounded("ending the samplers", work);
+      recordDrops(outbox, recorder, log);
+      farewell.abort();
+      await bounded("taking leave of the broker", presence);
+      await journal.close().catch(() => {});
+      await bounded("closing the outbox", outbox.close());
+    },
+    abandon() {
+      running.abort();
+      session.link()?.abandon(new Error("the node was killed"));
+      farewell.abort();
+    },
+  };
+}
+
+/** The first record of every run (contract, section 4). */
+function recordBoot(recorder: Recorder, { run, stream, lastEnd, skipped }: Opening, version: string): void {
+  recorder.record("event/boot", {
+    boot: run,
+    stream,
+    version,
+    reason: lastEnd,
+    ...(skipped && { skipped: { from_seq: skipped.fromSeq, to_seq: skipped.toSeq } }),
+  });
+}
+
+function sensorHealth(sampler: Sampler) {
+  const { state, samples, errors, lastError } = sampler.status();
+  const count = Object.values(errors).reduce((sum, each) => sum + each, 0);
+  return { state, samples, errors: count, ...(lastError !== undefined && { last_error: lastError }) };
+}

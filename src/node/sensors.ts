@@ -1,0 +1,53 @@
+import type { Config, SensorConfig } from "../config/config.ts";
+import type { Board } from "../device/board.ts";
+import type { Clock } from "../device/clock.ts";
+import { deviceAt } from "../device/i2c.ts";
+import type { Random } from "../device/random.ts";
+import type { Log } from "../log.ts";
+import { fieldsOf, type Sensor } from "../sensors/driver.ts";
+import { createSampler, type Sampler, type SamplerEvents } from "../sensors/sampler.ts";
+
+/** Opens one sensor on a board: gives its driver the one bus it needs and nothing else. */
+export function openSensor(board: Board, sensor: SensorConfig, clock: Clock): Promise<Sensor> {
+  const { driver, options } = sensor;
+  switch (driver.bus) {
+    case "i2c": {
+      const bus = board.i2c(sensor.i2cPath ?? board.defaultI2c);
+      return driver.open(deviceAt(bus, sensor.address ?? driver.addresses[0]!), options, clock);
+    }
+    case "one_wire":
+      return driver.open(board.oneWire, options, clock);
+    case "gpio":
+      return driver.open(board.gpio, options, clock);
+    case "host":
+      return driver.open(board.host, options, clock);
+  }
+}
+
+export interface SamplerParts {
+  readonly board: Board;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly events: SamplerEvents;
+}
+
+/** One sampler for each configured sensor, by sensor id. */
+export function createSamplers(config: Config, parts: SamplerParts): ReadonlyMap<string, Sampler> {
+  const { board, ...rest } = parts;
+  return new Map(
+    config.sensors.map((sensor) => [
+      sensor.id,
+      createSampler({
+        ...rest,
+        id: sensor.id,
+        open: () => openSensor(board, sensor, parts.clock),
+        fields: fieldsOf(sensor.driver, sensor.options),
+        intervalMs: sensor.interval,
+        jitterMs: sensor.jitter,
+        filters: sensor.filters,
+        report: sensor.report,
+      }),
+    ]),
+  );
+}

@@ -1,0 +1,65 @@
+import { readFile } from "node:fs/promises";
+import type { Config } from "../config/config.ts";
+import { formatProblem } from "../config/problem.ts";
+import { linuxClock } from "../device/linux/clock.ts";
+import { systemRandom } from "../device/linux/random.ts";
+import { type Log, silentLog } from "../log.ts";
+import { networkDial } from "../mqtt/dial.ts";
+import { nodeFiles } from "../outbox/files/node.ts";
+import { readConfigFile } from "./config-file.ts";
+import type { Node, NodeStatus } from "./node.ts";
+import { type Surroundings, supervise } from "./supervisor.ts";
+import { processVitals } from "./vitals.ts";
+
+/** Real time, real chance, the real disk and the real network. */
+export function realSurroundings(
+  given: Pick<Surroundings, "version" | "log" | "simulate" | "onRestart">,
+): Surroundings {
+  return {
+    ...given,
+    clock: linuxClock(),
+    random: systemRandom,
+    files: nodeFiles(),
+    vitals: processVitals(),
+    dialFor: ({ mqtt }: Config) => networkDial(mqtt.tls, (path) => readFile(path)),
+  };
+}
+
+export interface StartOptions {
+  /** Path of a configuration file. */
+  readonly config: string;
+  /** The simulated board in place of the real one. Default: false. */
+  readonly simulate?: boolean;
+  /** Default: silent. */
+  readonly log?: Log;
+  /** Shown in `about` and `event/boot`. Default: `library`. */
+  readonly version?: string;
+}
+
+export interface StartedNode {
+  readonly guard: Node["guard"];
+  status(): NodeStatus;
+  stop(): Promise<void>;
+}
+
+/**
+ * Runs a node in this process, on the real board and clock. Rejects with everything that is wrong with the
+ * configuration, or with what keeps the node from starting. The caller sees to signals: call `stop` on SIGTERM.
+ */
+export async function startNode(options: StartOptions): Promise<StartedNode> {
+  const { config: file, simulate = false, log = silentLog, version = "library" } = options;
+  const result = await readConfigFile(file, { env: process.env, cwd: process.cwd() });
+  if (!result.ok) throw new Error(result.problems.map((problem) => formatProblem(problem)).join("\n"));
+  const { config } = result;
+  const supervisor = await supervise(
+    config,
+    realSurroundings({ version, log, simulate, onRestart: () => void supervisor.reload(config) }),
+  );
+  return {
+    get guard() {
+      return supervisor.node().guard;
+    },
+    status: () => supervisor.node().status(),
+    stop: () => supervisor.stop(),
+  };
+}

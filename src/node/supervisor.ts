@@ -1,0 +1,125 @@
+import { join } from "node:path";
+import type { Config } from "../config/config.ts";
+import type { Clock } from "../device/clock.ts";
+import type { Random } from "../device/random.ts";
+import type { Log } from "../log.ts";
+import type { Dial } from "../mqtt/dial.ts";
+import type { FileLayer } from "../outbox/files/files.ts";
+import { type Actuators, openActuators, sameActuators } from "./actuators.ts";
+import { type BoardChoice, chooseBoard } from "./board.ts";
+import type { ProcessVitals } from "./health.ts";
+import { type Node, startNode } from "./node.ts";
+import { leaseFileOn } from "./state-file.ts";
+
+/** What every node of this process shares. */
+export interface Surroundings {
+  readonly version: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly files: FileLayer;
+  readonly vitals: ProcessVitals;
+  readonly dialFor: (config: Config) => Dial;
+  readonly simulate: boolean;
+  /** Somebody commanded `restart`. */
+  readonly onRestart: () => void;
+}
+
+/** Keeps one node running, and replaces it where its configuration changes. */
+export interface Supervisor {
+  node(): Node;
+  /** The board of the node that runs now. */
+  board(): BoardChoice;
+  /**
+   * Lets a new configuration take effect without losing a record: the old node stops, the new one goes on with the same
+   * outbox. Outputs stay untouched where their part of the configuration is the same. Where the new node cannot start,
+   * the old one comes back and the returned promise rejects with the reason.
+   */
+  reload(config: Config): Promise<void>;
+  stop(): Promise<void>;
+  /** Ends everything at once, as a killed process does. For simulations. */
+  abandon(): void;
+}
+
+/** One node with what was made for it. */
+interface Generation {
+  readonly node: Node;
+  readonly choice: BoardChoice;
+  readonly actuators: Actuators;
+  readonly world: AbortController;
+}
+
+export async function supervise(config: Config, surroundings: Surroundings): Promise<Supervisor> {
+  let current = await start(config, surroundings, undefined);
+  let turn: Promise<unknown> = Promise.resolve();
+
+  async function replace(next: Config): Promise<void> {
+    const old = current;
+    const keep = sameActuators(old.node.config, next);
+    await stopGeneration(old, keep);
+    try {
+      current = await start(next, surroundings, keep ? old : undefined);
+    } catch (error) {
+      current = await start(old.node.config, surroundings, keep ? old : undefined);
+      throw error;
+    }
+  }
+
+  /** One change at a time, in the order asked for. */
+  function inTurn(change: () => Promise<void>): Promise<void> {
+    const done = turn.then(change);
+    turn = done.catch(() => {});
+    return done;
+  }
+
+  return {
+    node: () => current.node,
+    board: () => current.choice,
+    reload: (next) => inTurn(() => replace(next)),
+    stop: () =>
+      inTurn(async () => {
+        await stopGeneration(current, false);
+        await current.choice.board.close();
+      }),
+    abandon() {
+      current.world.abort();
+      current.node.abandon();
+    },
+  };
+}
+
+async function stopGeneration({ node, world }: Generation, keepActuators: boolean): Promise<void> {
+  await node.stop({ keepActuators });
+  world.abort();
+}
+
+/** Outputs first: they take their `initial` state before anything else can fail. */
+async function start(
+  config: Config,
+  surroundings: Surroundings,
+  before: Pick<Generation, "actuators" | "choice"> | undefined,
+): Promise<Generation> {
+  const { clock, log, files, dialFor, simulate, ...rest } = surroundings;
+  const choice = simulate || !before ? chooseBoard(config, simulate, clock) : before.choice;
+  files.makeFolder(config.buffer.path);
+  const leaseFile = leaseFileOn(files, join(config.buffer.path, "actuators.json"));
+  const actuators =
+    before?.actuators ?? (await openActuators(config, { gpio: choice.board.gpio, clock, log, leaseFile }));
+  const world = new AbortController();
+  try {
+    const node = await startNode(config, {
+      ...rest,
+      clock,
+      log,
+      files,
+      board: choice.board,
+      actuators,
+      dial: dialFor(config),
+    });
+    void choice.simulated?.run(world.signal);
+    return { node, choice, actuators, world };
+  } catch (error) {
+    if (!before) await actuators.guard.shutdown();
+    throw error;
+  }
+}

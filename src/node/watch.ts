@@ -1,0 +1,42 @@
+import type { Clock } from "../device/clock.ts";
+import type { Log } from "../log.ts";
+import type { Outbox } from "../outbox/outbox.ts";
+import type { Recorder } from "../record/recorder.ts";
+
+/** How often what nobody announces is looked at, milliseconds. */
+const LOOK_EVERY_MS = 1_000;
+
+/** A wall clock that slews is not worth an event; one that steps by more is, milliseconds. */
+const STEP_MS = 2_000;
+
+/** Records what the outbox had to give up (`event/dropped`) and when the system clock is set or stepped (`event/clock`). */
+export async function watchLossesAndClock(
+  outbox: Outbox,
+  recorder: Recorder,
+  clock: Clock,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  const offsetMs = () => clock.wallMs() - clock.monotonicMs();
+  let lastOffsetMs = offsetMs();
+  let synced = clock.synced();
+  while (!signal.aborted) {
+    recordDrops(outbox, recorder, log);
+    const stepMs = Math.round(offsetMs() - lastOffsetMs);
+    if (clock.synced() !== synced || Math.abs(stepMs) >= STEP_MS) {
+      synced = clock.synced();
+      recorder.record("event/clock", { synced, step_ms: stepMs });
+      log.info("the system clock was set", { synced, stepMs });
+    }
+    lastOffsetMs = offsetMs();
+    await clock.sleep(LOOK_EVERY_MS, signal);
+  }
+}
+
+/** Loss may be forced, never silent. */
+export function recordDrops(outbox: Outbox, recorder: Recorder, log: Log): void {
+  for (const { fromSeq, toSeq, count, reason } of outbox.takeDrops()) {
+    log.warn("records were lost", { fromSeq, toSeq, count, reason });
+    recorder.record("event/dropped", { from_seq: fromSeq, to_seq: toSeq, count, reason });
+  }
+}
