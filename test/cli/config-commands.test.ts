@@ -171,6 +171,18 @@ wrong.yaml: 2 errors
     });
   });
 
+  test("reads no more of an endless file than it may", async () => {
+    const { exitCode, stderr } = await run(check, "/dev/zero");
+    expect([exitCode, stderr.split("\n")[0]]).toEqual([
+      78,
+      "/dev/zero:1:1: error: the file is larger than 1 MiB",
+    ]);
+  });
+
+  test("says of a folder that it is one", async () => {
+    expect((await run(check, ".")).stderr).toContain("cannot read .: it is a folder");
+  });
+
   test.each([[[]], [["a.yaml", "b.yaml"]], [["--jsno", "a.yaml"]]])(
     "answers %j as wrong usage",
     async (args) => {
