@@ -60,6 +60,12 @@ describe("report by exception", () => {
     expect(sent({ delta: { temperature: 1 }, heartbeat: "30s" }, readings)).toEqual([0, 2, 5, 8]);
   });
 
+  test("is not made to wait another interval by binary fractions of its times", () => {
+    const reporter = createReporter(v.parse(reportSettings, { heartbeat: "1m" }));
+    expect(reporter.offer({ a: 0 }, 1_000.1, false)).toBe(true);
+    expect(reporter.offer({ a: 0 }, 61_000.1 - 1e-9, false)).toBe(true);
+  });
+
   test("has a heartbeat of ten minutes where none is configured", () => {
     expect(
       sent(

@@ -236,6 +236,25 @@ describe("a sensor that fails", () => {
     expect(sampler.status().state).toBe("ok");
   });
 
+  test("is news again when it has worked in between", async () => {
+    const rig = createRig();
+    const chip = createFakeChip(rig.seconds);
+    let reads = 0;
+    chip.read = async () => {
+      if (reads++ % 2 === 1) throw new Error("absent");
+      return { temperature: 21 };
+    };
+    rig.sampler(chip.open);
+    await rig.clock.advance(25_000);
+    const words = rig.told.filter((word) => !("reading" in word));
+    expect(words).toEqual([
+      { s: 10, id: "air", failed: "absent", failures: 1 },
+      { s: 11, id: "air", recovered: 1 },
+      { s: 20, id: "air", failed: "absent", failures: 1 },
+      { s: 21, id: "air", recovered: 1 },
+    ]);
+  });
+
   test("says since when, and how it failed", async () => {
     const rig = createRig();
     const startMs = rig.clock.monotonicMs();
@@ -267,6 +286,15 @@ describe("a sensor that fails", () => {
     expect(sampler.status().errors).toEqual({ out_of_range: 1 });
   });
 
+  test("does not hide behind a filter that would make a number of it", async () => {
+    const rig = createRig();
+    const chip = createFakeChip(rig.seconds);
+    chip.read = async () => ({ temperature: Number.POSITIVE_INFINITY });
+    rig.sampler(chip.open, { filters: [{ filters: [{ clamp: [0, 100] }] }] });
+    await rig.clock.advance(500);
+    expect(rig.told).toEqual([{ s: 0, id: "air", failed: "temperature is Infinity", failures: 1 }]);
+  });
+
   test("never sends what a filter made infinite", async () => {
     const rig = createRig();
     const chip = createFakeChip(rig.seconds);
@@ -278,7 +306,7 @@ describe("a sensor that fails", () => {
   test("starts its filters and its report anew", async () => {
     const rig = createRig();
     const chip = createFakeChip(rig.seconds);
-    const values = [10, 10, undefined, 10, 10];
+    const values = [10, 20, undefined, 40, 40];
     chip.read = async () => {
       const temperature = values.shift();
       if (temperature === undefined) throw new Error("lost");
@@ -291,7 +319,7 @@ describe("a sensor that fails", () => {
     await rig.clock.advance(35_000);
     expect(temperatures(rig.told)).toEqual([
       [0, 10],
-      [21, 10],
+      [21, 40],
     ]);
   });
 
@@ -361,6 +389,17 @@ describe("a sensor that hangs", () => {
     rig.stop.abort();
     await rig.clock.run(done);
     expect(rig.seconds()).toBeLessThanOrEqual(1.5);
+  });
+
+  test("is not waited for again at the stop once its deadline is over", async () => {
+    const rig = createRig();
+    const chip = createFakeChip(rig.seconds);
+    chip.read = () => never;
+    const { done } = rig.sampler(chip.open);
+    await rig.clock.advance(11_500);
+    rig.stop.abort();
+    await rig.clock.run(done);
+    expect(rig.seconds()).toBe(11.5);
   });
 });
 
@@ -535,6 +574,21 @@ describe("a sample out of turn", () => {
     await rig.clock.advance(7_000);
     expect(temperatures(rig.told).map(([s]) => s)).toEqual([0, 4]);
     expect(chip.log).toEqual(["0 open", "0 read", "4 read", "10 read"]);
+  });
+
+  test("takes the place of the slot that it runs over", async () => {
+    const rig = createRig();
+    const chip = createFakeChip(rig.seconds);
+    const { sampler } = rig.sampler(chip.open);
+    await rig.clock.advance(9_500);
+    chip.read = async () => {
+      await rig.clock.sleep(1_000);
+      return { temperature: 21 };
+    };
+    await rig.clock.run(sampler.sampleNow());
+    await rig.clock.advance(10_000);
+    expect(chip.log).toEqual(["0 open", "0 read", "9.5 read", "20 read"]);
+    expect(sampler.status().skippedSlots).toBe(0);
   });
 
   test("waits for the read under way and then serves everyone who asked meanwhile with one read", async () => {
