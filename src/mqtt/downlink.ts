@@ -158,11 +158,15 @@ export function createDownlink(parts: DownlinkParts): Downlink {
     answer(target, message, id, outcome);
   }
 
-  /** The same bytes will never be a command: nothing to remember. */
-  function refuseUnread(target: string, message: Incoming, reason: string, id: string | undefined): void {
+  async function refuseUnread(
+    target: string,
+    message: Incoming,
+    reason: string,
+    id: string | undefined,
+  ): Promise<void> {
     complain("a command is refused", reason, { target: target.slice(0, 64) });
-    if (id !== undefined || message.responseTopic !== undefined)
-      answer(target, message, id, { status: "rejected", error: reason });
+    if (id === undefined && message.responseTopic === undefined) return;
+    await settle(target, message, id, { status: "rejected", error: reason });
   }
 
   function answer(target: string, message: Incoming, id: string | undefined, reply: Reply): void {
