@@ -7,6 +7,7 @@ import { sampleTime } from "../record/time.ts";
 import { type OpenLink, type Outgoing, PublishRefusedError } from "./link.ts";
 import { createPace } from "./pace.ts";
 import { PACKET_TOO_LARGE, QUOTA_EXCEEDED } from "./reason-codes.ts";
+import { createWindow, type Window } from "./window.ts";
 
 /** Why a record left the outbox without the broker having it. */
 export type UplinkDropReason = "corrupt" | "too_large" | "refused";
@@ -47,16 +48,10 @@ export interface Uplink {
   status(): UplinkStatus;
 }
 
-/** A record on its way. */
-interface Flight {
-  readonly seq: number;
-  landed: boolean;
-}
-
 export function createUplink(options: UplinkOptions): Uplink {
   const { outbox, topicRoot, qos, clock, log } = options;
   const warned = new Set<UplinkDropReason>();
-  let inFlight = 0;
+  let window: Window | undefined;
   let delivered = 0;
   let dropped = 0;
 
@@ -69,79 +64,46 @@ export function createUplink(options: UplinkOptions): Uplink {
   }
 
   async function run(link: OpenLink): Promise<void> {
-    const window = Math.max(1, Math.min(options.maxInFlight, link.receiveMaximum));
+    const size = Math.max(1, Math.min(options.maxInFlight, link.receiveMaximum));
     const pace = createPace(options.ratePerSecond, clock);
-    /** In the order sent. Never longer than the window, so that a broken link repeats no more than that. */
-    const flights: Flight[] = [];
-    let next = 0;
-    let settling = false;
-    let landing: (() => void) | undefined;
-
-    /** Acknowledges what has landed without a gap. Once for all that came in with one read of the socket. */
-    function settle(): void {
-      settling = false;
-      let landed = 0;
-      while (flights[landed]?.landed) landed++;
-      if (landed === 0) return;
-      outbox.ack(flights[landed - 1]!.seq);
-      flights.splice(0, landed);
-      inFlight = flights.length;
-      landing?.();
-    }
-
-    function land(flight: Flight): void {
-      flight.landed = true;
-      if (settling) return;
-      settling = true;
-      setImmediate(settle);
-    }
-
-    function send({ seq, record }: Entry): void {
-      const flight: Flight = { seq, landed: false };
-      flights.push(flight);
-      let message: Outgoing;
-      try {
-        message = encode(seq, record);
-      } catch (error) {
-        drop(seq, "corrupt", error as Error);
-        land(flight);
-        return;
-      }
-      link.publishThen(message, (error) => {
-        if (error instanceof PublishRefusedError) {
-          if (error.code === QUOTA_EXCEEDED) {
-            // It may pass: the record waits, as it does when there is no link.
-            link.abandon(error);
-            return;
-          }
-          drop(seq, error.code === PACKET_TOO_LARGE ? "too_large" : "refused", error);
-        } else if (error) {
-          return;
-        } else delivered++;
-        land(flight);
-      });
-    }
-
-    const landed = () =>
-      new Promise<void>((resolve) => {
-        landing = resolve;
-      });
-
-    link.closed.addEventListener("abort", () => landing?.(), { once: true });
-    while (!link.closed.aborted) {
+    window = createWindow(size, link.closed, (seq) => outbox.ack(seq));
+    for (let next = 0; ; ) {
       await outbox.available(next, link.closed);
-      if (flights.length >= window) await landed();
-      const allowed = await pace.take(window - flights.length, link.closed);
+      await window.whenRoom();
+      const allowed = await pace.take(window.room(), link.closed);
       if (link.closed.aborted) break;
       const entries = outbox.peek(next, allowed);
       pace.spent(entries.length);
       for (const entry of entries) {
         next = entry.seq + 1;
-        send(entry);
+        send(entry, link, window);
       }
-      inFlight = flights.length;
     }
-    inFlight = 0;
+    window = undefined;
+  }
+
+  function send({ seq, record }: Entry, link: OpenLink, window: Window): void {
+    const flight = window.takeOff(seq);
+    let message: Outgoing;
+    try {
+      message = encode(seq, record);
+    } catch (error) {
+      drop(seq, "corrupt", error as Error);
+      window.land(flight);
+      return;
+    }
+    link.publishThen(message, (error) => {
+      if (error !== undefined) {
+        if (!(error instanceof PublishRefusedError)) return;
+        if (error.code === QUOTA_EXCEEDED) {
+          // It may pass: the record waits, as it does when there is no link.
+          link.abandon(error);
+          return;
+        }
+        drop(seq, error.code === PACKET_TOO_LARGE ? "too_large" : "refused", error);
+      } else delivered++;
+      window.land(flight);
+    });
   }
 
   function encode(seq: number, record: Uint8Array): Outgoing {
@@ -154,5 +116,9 @@ export function createUplink(options: UplinkOptions): Uplink {
     };
   }
 
-  return { name: "draining the outbox", run, status: () => ({ inFlight, delivered, dropped }) };
+  return {
+    name: "draining the outbox",
+    run,
+    status: () => ({ inFlight: window?.inFlight() ?? 0, delivered, dropped }),
+  };
 }

@@ -1,0 +1,54 @@
+/** A record on its way to the broker. */
+export interface Flight {
+  readonly seq: number;
+  landed: boolean;
+}
+
+/** The records on their way, oldest first: at most `size`, so that a link that breaks repeats no more than that. */
+export interface Window {
+  inFlight(): number;
+  room(): number;
+  /** Resolves when there is room, or the link is closed. */
+  whenRoom(): Promise<void>;
+  takeOff(seq: number): Flight;
+  /** The broker has it, or never will. PUBACKs may come in any order; `ack` is called for what has landed without a gap. */
+  land(flight: Flight): void;
+}
+
+export function createWindow(size: number, closed: AbortSignal, ack: (seq: number) => void): Window {
+  const flights: Flight[] = [];
+  let settling = false;
+  let wake: (() => void) | undefined;
+  closed.addEventListener("abort", () => wake?.(), { once: true });
+
+  function settle(): void {
+    settling = false;
+    let landed = 0;
+    while (flights[landed]?.landed) landed++;
+    if (landed === 0) return;
+    ack(flights[landed - 1]!.seq);
+    flights.splice(0, landed);
+    wake?.();
+  }
+
+  return {
+    inFlight: () => flights.length,
+    room: () => size - flights.length,
+    whenRoom: () =>
+      new Promise((resolve) => {
+        wake = resolve;
+        if (flights.length < size || closed.aborted) resolve();
+      }),
+    takeOff(seq) {
+      const flight = { seq, landed: false };
+      flights.push(flight);
+      return flight;
+    },
+    land(flight) {
+      flight.landed = true;
+      // Once for all PUBACKs of one read: the next records then leave in one write.
+      if (!settling) setImmediate(settle);
+      settling = true;
+    },
+  };
+}

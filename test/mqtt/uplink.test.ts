@@ -1,0 +1,235 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { VirtualClock } from "../../src/device/sim/clock.ts";
+import { silentLog } from "../../src/log.ts";
+import { type OpenLink, type Outgoing, PublishRefusedError } from "../../src/mqtt/link.ts";
+import { createUplink, type UplinkDrop, type UplinkOptions } from "../../src/mqtt/uplink.ts";
+import { memoryOutbox, reading } from "./memory-outbox.ts";
+import { recordingLog } from "./rig.ts";
+
+interface FakeLink extends OpenLink {
+  /** What was sent and waits for its PUBACK, in the order sent. */
+  readonly waiting: { readonly message: Outgoing; readonly answer: (error?: Error) => void }[];
+}
+
+function fakeLink({ receiveMaximum = 65_535 } = {}): FakeLink {
+  const closing = new AbortController();
+  const waiting: FakeLink["waiting"] = [];
+  const unused = () => Promise.reject(new Error("not part of this test"));
+  return {
+    version: 5,
+    receiveMaximum,
+    maximumPacketBytes: Number.POSITIVE_INFINITY,
+    closed: closing.signal,
+    waiting,
+    publish: unused,
+    subscribe: unused,
+    unsubscribe: unused,
+    end: unused,
+    publishThen: (message, answer) => void waiting.push({ message, answer }),
+    abandon(reason) {
+      closing.abort(reason);
+      for (const { answer } of waiting.splice(0)) answer(reason);
+    },
+  };
+}
+
+function setUp(options: Partial<UplinkOptions> = {}) {
+  const clock = new VirtualClock({ wallMs: Date.UTC(2026, 0, 1) });
+  const outbox = memoryOutbox();
+  const drops: UplinkDrop[] = [];
+  const uplink = createUplink({
+    outbox,
+    topicRoot: "n1",
+    qos: 1,
+    maxInFlight: 8,
+    ratePerSecond: 0,
+    clock,
+    log: silentLog,
+    onDrop: (drop) => void drops.push(drop),
+    ...options,
+  });
+  return { clock, outbox, drops, uplink };
+}
+
+const turns = async (count = 4) => {
+  for (let turn = 0; turn < count; turn++) await new Promise(setImmediate);
+};
+const seqOf = ({ payload }: Outgoing) => JSON.parse(payload as string).seq as number;
+
+describe("the uplink", () => {
+  test("sends the contract's JSON under the topic root", async () => {
+    const { outbox, uplink } = setUp();
+    outbox.append(reading(21));
+    const link = fakeLink();
+    void uplink.run(link);
+    await turns();
+    expect(link.waiting.map(({ message }) => message)).toEqual([
+      {
+        topic: "n1/telemetry/air",
+        payload: '{"seq":1,"time":"2023-11-14T22:13:20.021Z","value":21}',
+        qos: 1,
+        retain: false,
+      },
+    ]);
+    link.abandon(new Error("done"));
+  });
+
+  test.each([
+    [3, 65_535, 3],
+    [8, 5, 5],
+  ])(
+    "a window of %i and a Receive Maximum of %i keep %i in flight",
+    async (maxInFlight, receiveMaximum, most) => {
+      const { outbox, uplink } = setUp({ maxInFlight });
+      for (let value = 1; value <= 20; value++) outbox.append(reading(value));
+      const link = fakeLink({ receiveMaximum });
+      void uplink.run(link);
+      await turns();
+      expect(link.waiting).toHaveLength(most);
+      expect(uplink.status().inFlight).toBe(most);
+      link.abandon(new Error("done"));
+    },
+  );
+
+  test("nothing leaves the outbox before all older records are acknowledged", async () => {
+    const { outbox, uplink } = setUp();
+    for (let value = 1; value <= 3; value++) outbox.append(reading(value));
+    const link = fakeLink();
+    void uplink.run(link);
+    await turns();
+    link.waiting[2]!.answer();
+    link.waiting[1]!.answer();
+    await turns();
+    expect(outbox.entries.map(({ seq }) => seq)).toEqual([1, 2, 3]);
+    link.waiting[0]!.answer();
+    await turns();
+    expect(outbox.entries).toEqual([]);
+    expect(uplink.status()).toEqual({ inFlight: 0, delivered: 3, dropped: 0 });
+    link.abandon(new Error("done"));
+  });
+
+  test("at any order of PUBACKs and any losses of the link, nothing is lost and little repeated", async () => {
+    const step = fc.oneof(
+      { weight: 6, arbitrary: fc.record({ do: fc.constant("answer" as const), which: fc.nat() }) },
+      { weight: 3, arbitrary: fc.record({ do: fc.constant("append" as const), which: fc.nat(5) }) },
+      { weight: 1, arbitrary: fc.record({ do: fc.constant("lose" as const), which: fc.nat() }) },
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(step, { maxLength: 60 }),
+        fc.integer({ min: 1, max: 10 }),
+        async (steps, window) => {
+          const { outbox, uplink } = setUp({ maxInFlight: window });
+          const has = new Map<number, number>();
+          let link = fakeLink();
+          let losses = 0;
+          let running = uplink.run(link);
+          const answer = (which: number) => {
+            if (link.waiting.length === 0) return;
+            const [landed] = link.waiting.splice(which % link.waiting.length, 1);
+            has.set(seqOf(landed!.message), (has.get(seqOf(landed!.message)) ?? 0) + 1);
+            landed!.answer();
+          };
+          const check = () => {
+            const first = outbox.entries[0]?.seq ?? outbox.status().nextSeq;
+            for (let seq = 1; seq < first; seq++) expect(has.get(seq) ?? 0).toBeGreaterThan(0);
+            expect(link.waiting.length).toBeLessThanOrEqual(window);
+          };
+          for (const { do: what, which } of steps) {
+            if (what === "answer") answer(which);
+            else if (what === "append")
+              for (let more = 0; more <= which; more++) outbox.append(reading(more));
+            else {
+              link.abandon(new Error("lost"));
+              await running;
+              losses++;
+              link = fakeLink();
+              running = uplink.run(link);
+            }
+            await turns(2);
+            check();
+          }
+          while (outbox.entries.length > 0) {
+            answer(0);
+            await turns(2);
+          }
+          link.abandon(new Error("done"));
+          await running;
+          const appended = outbox.status().nextSeq - 1;
+          const accepted = [...has.values()].reduce((sum, times) => sum + times, 0);
+          expect(has.size).toBe(appended);
+          expect(accepted - appended).toBeLessThanOrEqual(losses * window);
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  test("a record that cannot be read is dropped, told of, and holds nothing up", async () => {
+    const log = recordingLog();
+    const { outbox, uplink, drops } = setUp({ log });
+    outbox.append(reading(1));
+    outbox.append(Uint8Array.of(9, 9, 9));
+    outbox.append(Uint8Array.of());
+    outbox.append(reading(4));
+    const link = fakeLink();
+    void uplink.run(link);
+    await turns();
+    expect(link.waiting.map(({ message }) => seqOf(message))).toEqual([1, 4]);
+    for (const { answer } of link.waiting) answer();
+    await turns();
+    expect(outbox.entries).toEqual([]);
+    expect(drops.map(({ seq, reason }) => ({ seq, reason }))).toEqual([
+      { seq: 2, reason: "corrupt" },
+      { seq: 3, reason: "corrupt" },
+    ]);
+    expect(log.lines).toHaveLength(1);
+    link.abandon(new Error("done"));
+  });
+
+  test.each([
+    [0x87, "refused"],
+    [0x95, "too_large"],
+  ])("a record refused with %i is dropped as %s and holds nothing up", async (code, reason) => {
+    const { outbox, uplink, drops } = setUp();
+    outbox.append(reading(1));
+    outbox.append(reading(2));
+    const link = fakeLink();
+    void uplink.run(link);
+    await turns();
+    link.waiting[0]!.answer(new PublishRefusedError(code, "no"));
+    link.waiting[1]!.answer();
+    await turns();
+    expect(outbox.entries).toEqual([]);
+    expect(drops).toMatchObject([{ seq: 1, reason }]);
+    expect(uplink.status()).toEqual({ inFlight: 0, delivered: 1, dropped: 1 });
+    link.abandon(new Error("done"));
+  });
+
+  test("an exceeded quota costs the link, not the record", async () => {
+    const { outbox, uplink, drops } = setUp();
+    outbox.append(reading(1));
+    const link = fakeLink();
+    const running = uplink.run(link);
+    await turns();
+    link.waiting.shift()!.answer(new PublishRefusedError(0x97, "quota exceeded"));
+    await running;
+    expect(link.closed.aborted).toBe(true);
+    expect(outbox.entries).toHaveLength(1);
+    expect(drops).toEqual([]);
+  });
+
+  test("a rate is kept, and smoothly", async () => {
+    const { clock, outbox, uplink } = setUp({ ratePerSecond: 100, maxInFlight: 1_000 });
+    for (let value = 1; value <= 1_000; value++) outbox.append(reading(value));
+    const link = fakeLink();
+    void uplink.run(link);
+    for (let second = 1; second <= 5; second++) {
+      await clock.advance(1_000);
+      expect(link.waiting.length).toBeGreaterThanOrEqual(second * 100 - 1);
+      expect(link.waiting.length).toBeLessThanOrEqual(second * 100 + 6);
+    }
+    link.abandon(new Error("done"));
+  });
+});
