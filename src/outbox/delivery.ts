@@ -1,0 +1,178 @@
+import type { Clock } from "../device/clock.ts";
+import { type FileLayer, isFileError } from "./files/files.ts";
+import { Head, type HeadPosition } from "./head.ts";
+import { LogReader } from "./log-reader.ts";
+import type { Losses } from "./losses.ts";
+import type { Entry } from "./outbox.ts";
+import type { ProgressFile } from "./progress.ts";
+import type { Segment } from "./segment.ts";
+import type { LogEntry } from "./segment-format.ts";
+import type { SegmentLog } from "./segment-log.ts";
+import type { Waiting } from "./waiting.ts";
+
+/** A wall clock before this was never set. */
+const CLOCK_SET_MS = Date.UTC(2024, 0);
+/** A record stored with a time before this was stored while the clock was not set. */
+const RECORD_TIME_SET_MS = Date.UTC(2020, 0);
+
+export interface DeliveryParts {
+  readonly files: FileLayer;
+  readonly clock: Clock;
+  readonly log: SegmentLog;
+  readonly waiting: Waiting;
+  readonly losses: Losses;
+  readonly progress: ProgressFile;
+}
+
+/** The way out: hands records over in order, and moves the acknowledged number on. */
+export class Delivery {
+  readonly #parts: DeliveryParts;
+  readonly #maxAgeMs: number;
+  /** Gaps from this number on were reported when they arose, in this run. */
+  readonly #firstSeq: number;
+  readonly #reader: LogReader;
+  readonly #head: Head;
+  #ackedSeq: number;
+  #acknowledged = 0;
+  #fault: string | undefined;
+
+  constructor(parts: DeliveryParts, maxAgeMs: number, ackedSeq: number, firstSeq: number) {
+    this.#parts = parts;
+    this.#maxAgeMs = maxAgeMs;
+    this.#ackedSeq = ackedSeq;
+    this.#firstSeq = firstSeq;
+    this.#reader = this.#openReader();
+    this.#head = new Head(parts.files, parts.log.segments);
+  }
+
+  /** Delivered, or lost, up to here. */
+  get ackedSeq(): number {
+    return this.#ackedSeq;
+  }
+
+  /** How many records this run has seen acknowledged. */
+  get acknowledged(): number {
+    return this.#acknowledged;
+  }
+
+  /** What a restart may take for done: not what was lost without being told yet. */
+  get settledSeq(): number {
+    return Math.min(this.#ackedSeq, this.#parts.losses.firstUntoldSeq() - 1);
+  }
+
+  /** Set while the disk refuses reads. */
+  get fault(): string | undefined {
+    return this.#fault;
+  }
+
+  /** Up to `count` records from `fromSeq` on. While the disk refuses reads: those before the place where it does. */
+  peek(fromSeq: number, count: number): Entry[] {
+    const { log, waiting } = this.#parts;
+    const entries: Entry[] = [];
+    let nextSeq = Math.max(fromSeq, this.#ackedSeq + 1);
+    const wasAckedSeq = this.#ackedSeq;
+    const take = (entry: LogEntry) => {
+      const atHead = entries.length === 0 && nextSeq === this.#ackedSeq + 1;
+      nextSeq = entry.seq + 1;
+      if (atHead && this.#isExpired(entry)) this.#giveUp(entry.seq, "expired");
+      else entries.push({ seq: entry.seq, record: entry.payload });
+    };
+    try {
+      if (nextSeq <= log.lastSeq) this.#reader.seek(nextSeq);
+      while (nextSeq <= log.lastSeq && entries.length < count) {
+        const entry = this.#reader.next();
+        if (entry === undefined) break;
+        take(entry);
+      }
+      this.#fault = undefined;
+    } catch (error) {
+      if (!isFileError(error)) throw error;
+      // What waits in memory comes after what cannot be read now.
+      this.#fault = error.message;
+      return entries;
+    }
+    for (const entry of waiting.peek(nextSeq, count - entries.length)) take(entry);
+    if (this.#ackedSeq !== wasAckedSeq) this.save();
+    return entries;
+  }
+
+  ack(seq: number): void {
+    if (seq <= this.#ackedSeq) return;
+    const missing = this.#parts.losses.passed(this.#ackedSeq + 1, seq);
+    this.#acknowledged += seq - this.#ackedSeq - missing;
+    this.#ackedSeq = seq;
+    this.#parts.waiting.settle(seq);
+    this.save();
+  }
+
+  /** Drops what has grown too old at the head. */
+  expire(): void {
+    const oldest = this.head()?.oldest;
+    if (oldest !== undefined && this.#isExpired(oldest)) this.peek(this.#ackedSeq + 1, 1);
+  }
+
+  /** Gives up the records of the oldest segment, each one counted. */
+  discard(segment: Segment): void {
+    const reader = this.#openReader();
+    try {
+      reader.seek(this.#ackedSeq + 1);
+      for (let entry = reader.next(); entry && entry.seq <= segment.lastSeq; entry = reader.next())
+        this.#giveUp(entry.seq, "full");
+    } catch (error) {
+      if (!isFileError(error)) throw error;
+      const fromSeq = this.#ackedSeq + 1;
+      this.#parts.losses.add(fromSeq, segment.lastSeq, segment.lastSeq - this.#ackedSeq, "full");
+    } finally {
+      reader.close();
+    }
+    this.#ackedSeq = Math.max(this.#ackedSeq, segment.lastSeq);
+    this.save();
+  }
+
+  /** What lies at the acknowledged end of the log; undefined while the disk refuses reads. */
+  head(): HeadPosition | undefined {
+    try {
+      return this.#head.locate(this.#ackedSeq);
+    } catch (error) {
+      if (!isFileError(error)) throw error;
+      this.#fault = error.message;
+      return undefined;
+    }
+  }
+
+  save(): void {
+    this.#parts.progress.update({ ackedSeq: this.settledSeq });
+  }
+
+  /** The end of the log was cut off: positions in it mean nothing any more. */
+  forgetPositions(): void {
+    this.#reader.close();
+    this.#head.close();
+  }
+
+  /** Lets the disk be read again. */
+  retry(): void {
+    this.#fault = undefined;
+  }
+
+  #openReader(): LogReader {
+    const { files, log, losses } = this.#parts;
+    return new LogReader(files, log.segments, (kind, fromSeq, toSeq) => {
+      const toldAlready = kind === "full" && fromSeq >= this.#firstSeq;
+      if (kind === "accounted" || toldAlready) losses.expected(fromSeq, toSeq);
+      else losses.found(fromSeq, toSeq, kind);
+    });
+  }
+
+  #giveUp(seq: number, reason: "full" | "expired"): void {
+    this.#parts.losses.add(seq, seq, 1, reason);
+    this.#ackedSeq = seq;
+    this.#parts.waiting.settle(seq);
+  }
+
+  #isExpired({ wallMs }: LogEntry): boolean {
+    const nowMs = this.#parts.clock.wallMs();
+    if (nowMs < CLOCK_SET_MS || wallMs < RECORD_TIME_SET_MS || wallMs > nowMs) return false;
+    return nowMs - wallMs > this.#maxAgeMs;
+  }
+}

@@ -1,0 +1,162 @@
+import { strict as assert } from "node:assert";
+import type { Clock } from "../device/clock.ts";
+import type { Delivery } from "./delivery.ts";
+import type { Intake } from "./intake.ts";
+import type { Losses } from "./losses.ts";
+import type { Drop, Entry, Opening, Outbox, OutboxStatus } from "./outbox.ts";
+import type { ProgressFile } from "./progress.ts";
+import type { SegmentLog } from "./segment-log.ts";
+import { Waiters } from "./waiters.ts";
+import type { Waiting } from "./waiting.ts";
+import type { Worker } from "./worker.ts";
+
+const EXPIRY_CHECK_MS = 60_000;
+/** Pause between attempts while the disk refuses reads. */
+const REREAD_MS = 1000;
+
+/** What an outbox is put together from. */
+export interface Parts {
+  readonly opening: Opening;
+  readonly clock: Clock;
+  readonly log: SegmentLog;
+  readonly progress: ProgressFile;
+  readonly waiting: Waiting;
+  readonly losses: Losses;
+  readonly delivery: Delivery;
+  readonly intake: Intake;
+  readonly worker: Worker;
+  readonly maxRecordBytes: number;
+  /** Gives files and folder back. */
+  readonly release: () => void;
+}
+
+export class DurableOutbox implements Outbox {
+  readonly #parts: Parts;
+  readonly #waiters = new Waiters();
+  #appended = 0;
+  /** No record beyond this number is there to peek. */
+  #peekableSeq: number;
+  #checkAtMs: number;
+  #closed = false;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#peekableSeq = parts.log.lastSeq;
+    this.#checkAtMs = parts.clock.monotonicMs() + EXPIRY_CHECK_MS;
+    parts.worker.start(
+      () => Math.min(parts.intake.dueMs() ?? Infinity, this.#checkAtMs),
+      () => this.#work(),
+    );
+  }
+
+  get opening(): Opening {
+    return this.#parts.opening;
+  }
+
+  append(record: Uint8Array): number {
+    const { intake, losses, delivery, maxRecordBytes } = this.#parts;
+    this.#assertOpen();
+    if (record.length > maxRecordBytes)
+      throw new RangeError(`a record of ${record.length} bytes exceeds the limit of ${maxRecordBytes}`);
+    const seq = intake.append(record);
+    this.#appended++;
+    if (losses.settle()) delivery.save();
+    if (intake.lastRecordSeq === seq) this.#arrived(seq);
+    return seq;
+  }
+
+  peek(from: number, count: number): readonly Entry[] {
+    const { delivery } = this.#parts;
+    this.#assertOpen();
+    const entries = delivery.peek(from, count);
+    if (delivery.fault !== undefined) this.#checkSoon();
+    else if (entries.length === 0 && count > 0) this.#peekableSeq = Math.min(this.#peekableSeq, from - 1);
+    return entries;
+  }
+
+  ack(seq: number): void {
+    this.#assertOpen();
+    assert(Number.isSafeInteger(seq) && seq < this.#parts.intake.nextSeq, `${seq} was never appended`);
+    this.#parts.delivery.ack(seq);
+  }
+
+  available(seq: number, signal: AbortSignal): Promise<void> {
+    const { delivery } = this.#parts;
+    const wanted = Math.max(seq, delivery.ackedSeq + 1);
+    if (wanted <= this.#peekableSeq && delivery.fault === undefined) return Promise.resolve();
+    return this.#waiters.wait(wanted, signal);
+  }
+
+  takeDrops(): readonly Drop[] {
+    return this.#parts.losses.take();
+  }
+
+  async sync(): Promise<void> {
+    const { intake } = this.#parts;
+    this.#assertOpen();
+    await intake.work();
+    if (intake.fault !== undefined) throw new Error(`the outbox cannot be made durable: ${intake.fault}`);
+  }
+
+  status(): OutboxStatus {
+    const { log, waiting, losses, delivery, intake, progress } = this.#parts;
+    const head = delivery.head();
+    const oldest = head?.oldest ?? waiting.oldestRecord;
+    return {
+      depth: log.records - (head?.records ?? 0) + waiting.records,
+      depthBytes: log.bytes - (head?.bytes ?? 0) + waiting.payloadBytes,
+      diskBytes: log.diskBytes,
+      firstSeq: oldest?.seq,
+      nextSeq: intake.nextSeq,
+      oldestWallMs: oldest?.wallMs,
+      appended: this.#appended,
+      acknowledged: delivery.acknowledged,
+      dropped: losses.total,
+      syncedSeq: intake.syncedSeq,
+      fault: intake.fault ?? delivery.fault ?? progress.fault,
+    };
+  }
+
+  async close(): Promise<void> {
+    const { intake, losses, delivery, waiting, worker, release } = this.#parts;
+    if (this.#closed) return;
+    this.#closed = true;
+    await worker.stop();
+    try {
+      while (losses.settle());
+      delivery.save();
+      await intake.finish();
+    } finally {
+      release();
+    }
+    if (intake.fault !== undefined)
+      throw new Error(`${waiting.records} records could not be written: ${intake.fault}`);
+  }
+
+  async #work(): Promise<void> {
+    const { clock, intake, delivery } = this.#parts;
+    const nowMs = clock.monotonicMs();
+    const dueMs = intake.dueMs();
+    if (dueMs !== undefined && dueMs <= nowMs) await intake.work();
+    if (nowMs < this.#checkAtMs) return;
+    this.#checkAtMs = nowMs + EXPIRY_CHECK_MS;
+    delivery.retry();
+    delivery.expire();
+    this.#waiters.come(this.#peekableSeq);
+  }
+
+  /** Looks again in a moment whether the disk can be read. */
+  #checkSoon(): void {
+    this.#checkAtMs = Math.min(this.#checkAtMs, this.#parts.clock.monotonicMs() + REREAD_MS);
+    this.#parts.worker.wake();
+  }
+
+  #arrived(seq: number): void {
+    this.#peekableSeq = seq;
+    this.#waiters.come(seq);
+  }
+
+  #assertOpen(): void {
+    assert(!this.#closed, "the outbox is closed");
+  }
+}

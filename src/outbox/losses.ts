@@ -1,0 +1,100 @@
+import type { Drop } from "./outbox.ts";
+
+/**
+ * Keeps account of what is lost: each loss is told once in a run, and counts as told for good only when the log has
+ * gone on after it was taken, because until then the report itself may be lost.
+ */
+export class Losses {
+  /** Records lost in this run. */
+  total = 0;
+  #pending: Drop[];
+  #taken: Drop[] = [];
+  /** A loss that still goes on: withheld until it ends, so that reporting it does not feed it. */
+  #ongoing: Drop | undefined;
+  /** Missing numbers that this run knows of and that are not acknowledged yet: first to last. */
+  readonly #known = new Map<number, number>();
+
+  /** `found` is what opening found lost. */
+  constructor(found: readonly Drop[]) {
+    this.#pending = [...found];
+    for (const { fromSeq, toSeq, count } of found) {
+      this.total += count;
+      this.#known.set(fromSeq, toSeq);
+    }
+  }
+
+  /** Records given up. Joins the loss before it where it goes on from there for the same reason. */
+  add(fromSeq: number, toSeq: number, count: number, reason: Drop["reason"]): void {
+    this.total += count;
+    const last = this.#pending.at(-1);
+    if (last?.reason === reason && last.toSeq + 1 === fromSeq)
+      this.#pending[this.#pending.length - 1] = { ...last, toSeq, count: last.count + count };
+    else this.#pending.push({ fromSeq, toSeq, count, reason });
+  }
+
+  /** Numbers that are missing and need no word. */
+  expected(fromSeq: number, toSeq: number): void {
+    if (!this.#knows(fromSeq, toSeq)) this.#known.set(fromSeq, toSeq);
+  }
+
+  /** Numbers that a reader missed. Told before in this run: nothing happens. */
+  found(fromSeq: number, toSeq: number, reason: "full" | "corrupt"): void {
+    if (this.#knows(fromSeq, toSeq)) return;
+    this.#known.set(fromSeq, toSeq);
+    this.add(fromSeq, toSeq, toSeq - fromSeq + 1, reason);
+  }
+
+  /** A record found no room; more may follow it. */
+  goOn(seq: number): void {
+    this.total++;
+    this.#known.set(this.#ongoing?.fromSeq ?? seq, seq);
+    this.#ongoing = {
+      fromSeq: this.#ongoing?.fromSeq ?? seq,
+      toSeq: seq,
+      count: (this.#ongoing?.count ?? 0) + 1,
+      reason: "full",
+    };
+  }
+
+  /** There is room again. */
+  end(): void {
+    if (this.#ongoing === undefined) return;
+    this.#pending.push(this.#ongoing);
+    this.#ongoing = undefined;
+  }
+
+  take(): readonly Drop[] {
+    const drops = this.#pending;
+    this.#pending = [];
+    this.#taken.push(...drops);
+    return drops;
+  }
+
+  /** The log has gone on by one record: the oldest loss taken is told. Returns whether there was one. */
+  settle(): boolean {
+    return this.#taken.shift() !== undefined;
+  }
+
+  /** The first number whose loss is not told for good; Infinity: none. */
+  firstUntoldSeq(): number {
+    let firstSeq = this.#ongoing?.fromSeq ?? Infinity;
+    for (const drop of this.#pending) firstSeq = Math.min(firstSeq, drop.fromSeq);
+    for (const drop of this.#taken) firstSeq = Math.min(firstSeq, drop.fromSeq);
+    return firstSeq;
+  }
+
+  /** How many of the numbers from `fromSeq` to `toSeq` are known to be missing; forgets those. */
+  passed(fromSeq: number, toSeq: number): number {
+    let missing = 0;
+    for (const [firstSeq, lastSeq] of this.#known) {
+      missing += Math.max(0, Math.min(toSeq, lastSeq) - Math.max(fromSeq, firstSeq) + 1);
+      if (lastSeq <= toSeq) this.#known.delete(firstSeq);
+    }
+    return missing;
+  }
+
+  #knows(fromSeq: number, toSeq: number): boolean {
+    for (const [firstSeq, lastSeq] of this.#known) if (firstSeq <= fromSeq && toSeq <= lastSeq) return true;
+    return false;
+  }
+}

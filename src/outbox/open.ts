@@ -1,0 +1,206 @@
+import type { Clock } from "../device/clock.ts";
+import type { Random } from "../device/random.ts";
+import { Delivery } from "./delivery.ts";
+import { DurableOutbox } from "./durable-outbox.ts";
+import type { FileLayer } from "./files/files.ts";
+import { LOCK, PROGRESS, SMALL_FILES_BYTES, STATE, segmentPath, setAside } from "./folder.ts";
+import { Intake } from "./intake.ts";
+import { takeLock } from "./lock.ts";
+import { findEnd } from "./log-end.ts";
+import { Losses } from "./losses.ts";
+import type { Outbox } from "./outbox.ts";
+import { ProgressFile } from "./progress.ts";
+import { decideStart, RESERVED_BLOCK, type Start } from "./recovery.ts";
+import { HEADER_BYTES, storedBytes } from "./segment-format.ts";
+import { SegmentLog } from "./segment-log.ts";
+import { StateFile } from "./state.ts";
+import { intact, type Survey, survey } from "./survey.ts";
+import { Waiting } from "./waiting.ts";
+import { Worker } from "./worker.ts";
+
+export interface OutboxOptions {
+  /** The folder. Files of others in it are left alone. */
+  readonly path: string;
+  /** All that the outbox's files may ever take together. */
+  readonly maxSizeBytes: number;
+  /** Older records are dropped when their turn comes. */
+  readonly maxAgeMs: number;
+  readonly whenFull: "drop_oldest" | "drop_newest";
+  /** A record not acknowledged for this long is on flash; 0: on flash before `append` returns. */
+  readonly syncAfterMs: number;
+  /** Default: 64 KiB. */
+  readonly maxRecordBytes?: number;
+  /** Default: 1 MiB, or less where four would not fit. */
+  readonly segmentBytes?: number;
+}
+
+export interface OutboxDependencies {
+  readonly files: FileLayer;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+const DEFAULT_RECORD_BYTES = 64 * 1024;
+const DEFAULT_SEGMENT_BYTES = 1024 * 1024;
+const SEGMENTS_MIN = 4;
+const BLOCK_BYTES = 4096;
+/** Records kept in memory while the disk refuses them. */
+const WAITING_MAX_BYTES = 4 * 1024 * 1024;
+
+/** The least `maxSizeBytes` for records of up to `maxRecordBytes`. */
+export function smallestSizeBytes(maxRecordBytes = DEFAULT_RECORD_BYTES): number {
+  return SMALL_FILES_BYTES + SEGMENTS_MIN * blocks(HEADER_BYTES + storedBytes(maxRecordBytes), Math.ceil);
+}
+
+/**
+ * Opens the outbox in a folder, which is made where absent, and takes it for this process alone. Whatever the last run
+ * left behind, this needs no human: what is intact is used, what is not is set aside, what is lost is told.
+ *
+ * Throws an `OutboxLockedError` where another process has it open, a `RangeError` where sizes do not go together, and
+ * the file layer's error where the disk cannot be written at all.
+ */
+export async function openOutbox(options: OutboxOptions, dependencies: OutboxDependencies): Promise<Outbox> {
+  const { files, random } = dependencies;
+  const sizes = checkSizes(options);
+  files.makeFolder(options.path);
+  const unlock = takeLock(files, options.path, `${options.path}/${LOCK}`, random);
+  try {
+    return assemble({ ...options, ...sizes }, dependencies, unlock);
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}
+
+type Sizes = Required<Pick<OutboxOptions, "maxRecordBytes" | "segmentBytes">>;
+
+function checkSizes({ maxSizeBytes, ...options }: OutboxOptions): Sizes {
+  const maxRecordBytes = options.maxRecordBytes ?? DEFAULT_RECORD_BYTES;
+  const fittingBytes = blocks((maxSizeBytes - SMALL_FILES_BYTES) / SEGMENTS_MIN, Math.floor);
+  const segmentBytes = options.segmentBytes ?? Math.min(DEFAULT_SEGMENT_BYTES, fittingBytes);
+  if (segmentBytes > fittingBytes || segmentBytes < HEADER_BYTES + storedBytes(maxRecordBytes)) {
+    const leastBytes = smallestSizeBytes(maxRecordBytes);
+    throw new RangeError(
+      `an outbox of ${maxSizeBytes} bytes is too small: at least ${leastBytes} are needed`,
+    );
+  }
+  return { maxRecordBytes, segmentBytes };
+}
+
+function blocks(bytes: number, round: (count: number) => number): number {
+  return round(bytes / BLOCK_BYTES) * BLOCK_BYTES;
+}
+
+function assemble(
+  options: OutboxOptions & Sizes,
+  { files, clock, random }: OutboxDependencies,
+  unlock: () => void,
+): Outbox {
+  const found = survey(files, options.path);
+  const newest = found.segments.at(-1);
+  const totals = newest ? findEnd(files, newest) : { records: 0, bytes: 0 };
+  const start = decideStart(remainsOf(found), clock.bootId, newStream(random));
+  for (const number of found.unfinished) files.remove(segmentPath(options.path, number));
+  const damaged = setAside(files, options.path, found.damaged);
+
+  const { stream, run } = start.opening;
+  const state = openState(options.path, files, found, start, clock.bootId);
+  const progress = openProgress(options.path, files, found, start);
+  const log = new SegmentLog(
+    files,
+    { ...options, folder: options.path, stream, run },
+    { segments: found.segments, damaged, ...totals },
+  );
+  const losses = new Losses(start.drops);
+  const waiting = new Waiting(WAITING_MAX_BYTES, start.gaps);
+  const delivery = new Delivery(
+    { files, clock, log, waiting, losses, progress },
+    options.maxAgeMs,
+    start.ackedSeq,
+    start.nextSeq,
+  );
+  while (log.oversized && log.segments.length > 0) {
+    const [oldest] = log.segments;
+    delivery.discard(oldest!);
+    log.remove(oldest!);
+  }
+  log.resume(start.syncedSeq);
+  delivery.save();
+  files.syncFolderNow(options.path);
+  const skippedFromSeq = start.opening.skipped?.fromSeq ?? 0;
+  const worker = new Worker(clock);
+  const intake = new Intake(
+    options,
+    { files, clock, log, state, progress, waiting, losses, delivery, worker },
+    { nextSeq: start.nextSeq, syncedSeq: start.syncedSeq, skippedFromSeq },
+  );
+  return new DurableOutbox({
+    opening: start.opening,
+    clock,
+    log,
+    progress,
+    waiting,
+    losses,
+    delivery,
+    intake,
+    worker,
+    maxRecordBytes: options.maxRecordBytes,
+    release() {
+      delivery.forgetPositions();
+      log.close();
+      state.close();
+      progress.close();
+      unlock();
+    },
+  });
+}
+
+function remainsOf(found: Survey) {
+  const newest = found.segments.at(-1);
+  return {
+    state: intact(found.state),
+    progress: intact(found.progress),
+    stream: found.stream,
+    lastRunOfSegments: newest?.header.run ?? 0,
+    firstSeq: found.segments[0]?.header.firstSeq ?? 1,
+    lastSeq: newest?.lastSeq ?? 0,
+    damaged: found.damaged.length > 0,
+  };
+}
+
+function newStream(random: Random): string {
+  return Math.floor(random() * 2 ** 32)
+    .toString(16)
+    .padStart(8, "0");
+}
+
+function openState(folder: string, files: FileLayer, found: Survey, start: Start, bootId: string): StateFile {
+  const { stream, run, skipped } = start.opening;
+  return new StateFile(files, `${folder}/${STATE}`, found.state, {
+    stream,
+    run,
+    bootId,
+    clean: false,
+    memoryOnly: false,
+    nextSeq: start.nextSeq,
+    reservedSeq: start.nextSeq - 1 + RESERVED_BLOCK,
+    ackedSeq: Math.min(start.ackedSeq, firstDropped(start) - 1),
+    skippedFromSeq: skipped?.fromSeq ?? 0,
+  });
+}
+
+function firstDropped({ drops }: Start): number {
+  return Math.min(...drops.map(({ fromSeq }) => fromSeq));
+}
+
+function openProgress(folder: string, files: FileLayer, found: Survey, start: Start): ProgressFile {
+  const lost = start.gaps.filter(({ kind }) => kind === "full");
+  return new ProgressFile(files, `${folder}/${PROGRESS}`, found.progress, {
+    stream: start.opening.stream,
+    run: start.opening.run,
+    ackedSeq: Math.min(start.ackedSeq, firstDropped(start) - 1),
+    syncedSeq: start.syncedSeq,
+    lostFromSeq: lost[0]?.fromSeq ?? 0,
+    lostToSeq: lost.at(-1)?.seq ?? 0,
+  });
+}

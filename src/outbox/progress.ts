@@ -1,0 +1,74 @@
+import { type FileLayer, isFileError } from "./files/files.ts";
+import { type Codec, type SlotContent, SlotWriter } from "./slots.ts";
+
+/**
+ * What a killed process must find again and a power cut may forget: written at each acknowledgement, never synced.
+ * Forgetting it costs duplicates, no losses.
+ */
+export interface Progress {
+  readonly stream: string;
+  readonly run: number;
+  /** Delivered, or lost and reported, up to here. */
+  readonly ackedSeq: number;
+  readonly syncedSeq: number;
+  /** Numbers given to records that found no room and of which the log does not tell yet; 0: none. */
+  readonly lostFromSeq: number;
+  readonly lostToSeq: number;
+}
+
+export const progressCodec: Codec<Progress> = {
+  magic: "fpacked1",
+  payloadBytes: 48,
+  encode(progress, into) {
+    into.write(progress.stream, 0, 8, "latin1");
+    into.writeUInt32LE(progress.run, 8);
+    into.writeUInt32LE(0, 12);
+    into.writeBigUInt64LE(BigInt(progress.ackedSeq), 16);
+    into.writeBigUInt64LE(BigInt(progress.syncedSeq), 24);
+    into.writeBigUInt64LE(BigInt(progress.lostFromSeq), 32);
+    into.writeBigUInt64LE(BigInt(progress.lostToSeq), 40);
+  },
+  decode(payload) {
+    return {
+      stream: payload.toString("latin1", 0, 8),
+      run: payload.readUInt32LE(8),
+      ackedSeq: Number(payload.readBigUInt64LE(16)),
+      syncedSeq: Number(payload.readBigUInt64LE(24)),
+      lostFromSeq: Number(payload.readBigUInt64LE(32)),
+      lostToSeq: Number(payload.readBigUInt64LE(40)),
+    };
+  },
+};
+
+/** The `ack` file of a run. A disk that refuses it costs duplicates only: it is noted, and tried again at the next change. */
+export class ProgressFile {
+  readonly #writer: SlotWriter<Progress>;
+  #latest: Progress;
+  #fault: string | undefined;
+
+  constructor(files: FileLayer, path: string, content: SlotContent<Progress>, progress: Progress) {
+    this.#writer = new SlotWriter(files, path, progressCodec, content);
+    this.#latest = progress;
+  }
+
+  /** Why the file is older than it should be. */
+  get fault(): string | undefined {
+    return this.#fault;
+  }
+
+  update(change: Partial<Progress>): void {
+    this.#latest = { ...this.#latest, ...change };
+    try {
+      this.#writer.write(this.#latest);
+      this.#writer.alternate();
+      this.#fault = undefined;
+    } catch (error) {
+      if (!isFileError(error)) throw error;
+      this.#fault = error.message;
+    }
+  }
+
+  close(): void {
+    this.#writer.close();
+  }
+}

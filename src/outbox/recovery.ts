@@ -1,0 +1,136 @@
+import type { Drop, Opening } from "./outbox.ts";
+import type { Progress } from "./progress.ts";
+import { type GapKind, gap, type LogEntry } from "./segment-format.ts";
+import type { State } from "./state.ts";
+
+/** Numbers reserved on flash at a time. */
+export const RESERVED_BLOCK = 4096;
+
+/** What is known when an outbox is opened. */
+export interface Remains {
+  /** Absent: never written, or unreadable. */
+  readonly state: State | undefined;
+  readonly progress: Progress | undefined;
+  /** From any of the files. */
+  readonly stream: string | undefined;
+  readonly lastRunOfSegments: number;
+  /** First and last number of what the segments hold; last below first: nothing. */
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+  /** Files were there that could not be read. */
+  readonly damaged: boolean;
+}
+
+/** Where a run begins. */
+export interface Start {
+  readonly opening: Opening;
+  readonly nextSeq: number;
+  readonly ackedSeq: number;
+  readonly syncedSeq: number;
+  /** What the log has to say before the next record. */
+  readonly gaps: readonly LogEntry[];
+  readonly drops: readonly Drop[];
+}
+
+/** Decides how to go on from what the last run left. Never gives a number twice, never loses one without a word. */
+export function decideStart(remains: Remains, bootId: string, newStream: string): Start {
+  const { state, progress } = remains;
+  const lastEnd = endOfLastRun(remains, bootId);
+  const head = decideHead(remains);
+  const knownSeq = Math.max(remains.lastSeq, head.ackedSeq);
+  const endIsKnown = isEndKnown(remains, lastEnd);
+  const nextSeq = decideNext(remains, endIsKnown, knownSeq);
+  const skipped = decideSkipped(remains, lastEnd, endIsKnown, knownSeq, nextSeq);
+  const gaps = explainTail(remains.lastSeq, nextSeq - 1, [
+    { kind: "accounted", fromSeq: 1, toSeq: head.ackedSeq },
+    ...(skipped ? [{ kind: "accounted" as const, ...skipped }] : []),
+    { kind: "full", fromSeq: progress?.lostFromSeq ?? 0, toSeq: progress?.lostToSeq ?? 0 },
+  ]);
+  const run = Math.max(state?.run ?? 0, progress?.run ?? 0, remains.lastRunOfSegments) + 1;
+  return {
+    opening: { stream: remains.stream ?? newStream, run, lastEnd, ...(skipped && { skipped }) },
+    nextSeq,
+    ackedSeq: head.ackedSeq,
+    syncedSeq: lastEnd === "killed" ? Math.min(progress?.syncedSeq ?? 0, knownSeq) : knownSeq,
+    gaps,
+    drops: [...head.drops, ...gaps.flatMap(dropOf)],
+  };
+}
+
+function endOfLastRun({ state, stream }: Remains, bootId: string): Opening["lastEnd"] {
+  if (stream === undefined) return "none";
+  if (state === undefined) return "power_cut";
+  if (state.clean) return "clean";
+  return state.bootId === bootId ? "killed" : "power_cut";
+}
+
+/** Whether the files tell how far numbers went. A killed process leaves every byte that it handed to the kernel. */
+function isEndKnown({ state, damaged }: Remains, lastEnd: Opening["lastEnd"]): boolean {
+  if (lastEnd === "killed") return !damaged && state?.memoryOnly === false;
+  return lastEnd !== "power_cut";
+}
+
+/** The acknowledged number, and what was given up beyond it without a report. */
+function decideHead({ state, progress, firstSeq, damaged }: Remains): { ackedSeq: number; drops: Drop[] } {
+  const ackedSeq = Math.max(state?.ackedSeq ?? 0, progress?.ackedSeq ?? 0);
+  const heldFromSeq = firstSeq - 1;
+  if (heldFromSeq <= ackedSeq) return { ackedSeq, drops: [] };
+  // Neither file tells what was acknowledged: what is left is all that is known.
+  if (state === undefined && progress === undefined) return { ackedSeq: heldFromSeq, drops: [] };
+  const reason = damaged ? "corrupt" : "full";
+  const drop = { fromSeq: ackedSeq + 1, toSeq: heldFromSeq, count: heldFromSeq - ackedSeq, reason } as const;
+  return { ackedSeq: heldFromSeq, drops: [drop] };
+}
+
+/** Behind every number that may have been given. */
+function decideNext({ state, progress }: Remains, endIsKnown: boolean, knownSeq: number): number {
+  const givenSeq = Math.max(knownSeq, progress?.syncedSeq ?? 0, progress?.lostToSeq ?? 0);
+  if (endIsKnown) return Math.max(givenSeq + 1, state?.nextSeq ?? 1);
+  return Math.max(givenSeq, state?.reservedSeq ?? givenSeq + RESERVED_BLOCK) + 1;
+}
+
+/** Numbers of which nothing is known, those included that an earlier run skipped and never told. */
+function decideSkipped(
+  { state, progress, lastSeq }: Remains,
+  lastEnd: Opening["lastEnd"],
+  endIsKnown: boolean,
+  knownSeq: number,
+  nextSeq: number,
+): Opening["skipped"] {
+  const untoldSeq =
+    state !== undefined && state.skippedFromSeq > 0 && lastSeq < state.nextSeq
+      ? state.skippedFromSeq
+      : Infinity;
+  if (endIsKnown) return range(untoldSeq, (state?.nextSeq ?? 0) - 1);
+  // Of numbers known to have been on flash it is certain that they were stored: missing, they are corrupt.
+  const storedSeq = lastEnd === "killed" ? (progress?.syncedSeq ?? 0) : 0;
+  return range(Math.min(untoldSeq, Math.max(knownSeq, storedSeq) + 1), nextSeq - 1);
+}
+
+function range(fromSeq: number, toSeq: number): Opening["skipped"] {
+  return fromSeq <= toSeq ? { fromSeq, toSeq } : undefined;
+}
+
+interface Explanation {
+  readonly kind: GapKind;
+  readonly fromSeq: number;
+  readonly toSeq: number;
+}
+
+/** Says of each number after `lastSeq` up to `toSeq` why it is missing; what nothing explains is corrupt. */
+function explainTail(lastSeq: number, toSeq: number, explanations: readonly Explanation[]): LogEntry[] {
+  const gaps: LogEntry[] = [];
+  for (let fromSeq = lastSeq + 1; fromSeq <= toSeq; ) {
+    const covering = explanations.find((e) => e.fromSeq <= fromSeq && fromSeq <= e.toSeq);
+    const following = explanations.filter((e) => e.fromSeq > fromSeq).map((e) => e.fromSeq - 1);
+    const endSeq = Math.min(toSeq, covering ? covering.toSeq : Math.min(...following));
+    gaps.push(gap(covering?.kind ?? "corrupt", fromSeq, endSeq));
+    fromSeq = endSeq + 1;
+  }
+  return gaps;
+}
+
+function dropOf({ kind, fromSeq, seq }: LogEntry): Drop[] {
+  if (kind !== "full" && kind !== "corrupt") return [];
+  return [{ fromSeq, toSeq: seq, count: seq - fromSeq + 1, reason: kind }];
+}

@@ -1,0 +1,110 @@
+import { type GapKind, gap, type LogEntry, storedBytes } from "./segment-format.ts";
+
+/**
+ * What belongs into the log before the next record: gaps that explain missing numbers, and, while the disk refuses
+ * writes, the records themselves. Always the youngest of the stream, in order, without a hole.
+ */
+export class Waiting {
+  readonly #maxBytes: number;
+  #entries: LogEntry[];
+  /** Bytes of the records among them, as stored. */
+  #bytes = 0;
+  #records = 0;
+  #payloadBytes = 0;
+
+  constructor(maxBytes: number, gaps: readonly LogEntry[]) {
+    this.#maxBytes = maxBytes;
+    this.#entries = [...gaps];
+  }
+
+  get empty(): boolean {
+    return this.#entries.length === 0;
+  }
+
+  /** Records held here and nowhere else. */
+  get records(): number {
+    return this.#records;
+  }
+
+  get payloadBytes(): number {
+    return this.#payloadBytes;
+  }
+
+  get first(): LogEntry | undefined {
+    return this.#entries[0];
+  }
+
+  get oldestRecord(): LogEntry | undefined {
+    return this.#entries.find(({ kind }) => kind === "record");
+  }
+
+  /** The numbers among them whose records found no room. */
+  get lost(): { readonly fromSeq: number; readonly toSeq: number } | undefined {
+    const lost = this.#entries.filter(({ kind }) => kind === "full");
+    return lost.length === 0 ? undefined : { fromSeq: lost[0]!.fromSeq, toSeq: lost.at(-1)!.seq };
+  }
+
+  /** Adds to the end; a gap joins one of its kind. */
+  push(entry: LogEntry): void {
+    const last = this.#entries.at(-1);
+    if (entry.kind !== "record" && last?.kind === entry.kind)
+      this.#entries[this.#entries.length - 1] = gap(entry.kind, last.fromSeq, entry.seq);
+    else this.#entries.push(entry);
+    this.#count(entry, 1);
+  }
+
+  /** Puts what a failed sync has made doubtful before the rest. */
+  unshift(entries: readonly LogEntry[]): void {
+    const behind = this.#entries;
+    this.#entries = [];
+    this.#bytes = this.#records = this.#payloadBytes = 0;
+    for (const entry of [...entries, ...behind]) this.push(entry);
+  }
+
+  /** Gives up the oldest records until the rest is within the bound. Tells each one's number. */
+  shed(onLost: (seq: number) => void): void {
+    while (this.#bytes > this.#maxBytes) onLost(this.#turnOldest("full"));
+  }
+
+  /** Gives up every record. */
+  shedAll(onLost: (seq: number) => void): void {
+    while (this.#records > 0) onLost(this.#turnOldest("full"));
+  }
+
+  /** Records up to `seq` need no place in the log any more. */
+  settle(seq: number): void {
+    while (this.#records > 0 && this.oldestRecord!.seq <= seq) this.#turnOldest("accounted");
+  }
+
+  /** The first entry is in the log now. */
+  shift(): void {
+    this.#count(this.#entries.shift()!, -1);
+  }
+
+  /** Up to `count` records from `fromSeq` on. */
+  peek(fromSeq: number, count: number): LogEntry[] {
+    const found: LogEntry[] = [];
+    for (const entry of this.#entries) {
+      if (found.length === count) break;
+      if (entry.kind === "record" && entry.seq >= fromSeq) found.push(entry);
+    }
+    return found;
+  }
+
+  #turnOldest(kind: GapKind): number {
+    const at = this.#entries.findIndex((entry) => entry.kind === "record");
+    const entry = this.#entries[at]!;
+    const before = this.#entries[at - 1];
+    this.#count(entry, -1);
+    if (before?.kind === kind) this.#entries.splice(at - 1, 2, gap(kind, before.fromSeq, entry.seq));
+    else this.#entries[at] = gap(kind, entry.seq, entry.seq);
+    return entry.seq;
+  }
+
+  #count(entry: LogEntry, sign: 1 | -1): void {
+    if (entry.kind !== "record") return;
+    this.#bytes += sign * storedBytes(entry.payload.length);
+    this.#records += sign;
+    this.#payloadBytes += sign * entry.payload.length;
+  }
+}

@@ -1,0 +1,39 @@
+import type { Clock } from "../device/clock.ts";
+
+/** A background loop: sleeps until its work is due, does it, asks again when. */
+export class Worker {
+  readonly #clock: Clock;
+  #ended: Promise<void> = Promise.resolve();
+  #nap = new AbortController();
+  #stopping = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** `dueMs` tells the monotonic time of the next piece of work. */
+  start(dueMs: () => number, work: () => Promise<void>): void {
+    this.#ended = this.#run(dueMs, work);
+  }
+
+  /** Something has changed: ask again when work is due. */
+  wake(): void {
+    this.#nap.abort();
+  }
+
+  /** Resolves when the work under way has ended. */
+  stop(): Promise<void> {
+    this.#stopping = true;
+    this.wake();
+    return this.#ended;
+  }
+
+  async #run(dueMs: () => number, work: () => Promise<void>): Promise<void> {
+    while (!this.#stopping) {
+      this.#nap = new AbortController();
+      const waitMs = dueMs() - this.#clock.monotonicMs();
+      if (waitMs > 0) await this.#clock.sleep(waitMs, this.#nap.signal);
+      else await work();
+    }
+  }
+}
