@@ -47,8 +47,9 @@ function resolveWith(
   const names = optionsFit
     ? checkFieldNames(driver.name, Object.keys(fieldsOf(driver, options)), item, path)
     : [];
+  const misnamed = new Set(names.map((name) => name.path.join("/")));
   const all = [
-    ...findings.filter((finding) => !names.some((name) => samePath(name.path, finding.path))),
+    ...findings.filter((finding) => !misnamed.has(finding.path.join("/"))),
     ...names,
     ...checkBus(driver, blamed.has("address") ? { ...item, address: undefined } : item, path, context.buses),
     ...(blamed.has("interval") ? [] : checkTimes(interval, common, item, path)),
@@ -84,8 +85,4 @@ function driverFinding(message: string, item: Raw, path: Path, { drivers }: Sens
     message,
     isDriverPath(name) ? undefined : nearest(name, drivers.keys()),
   );
-}
-
-function samePath(a: Path, b: Path): boolean {
-  return a.length === b.length && a.every((key, index) => key === b[index]);
 }

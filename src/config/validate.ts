@@ -7,12 +7,12 @@ import type { ActuatorConfig, Config, SensorConfig } from "./config.ts";
 import { defaultWords, describe, explainIssues } from "./explain.ts";
 import { checkFiles, withPathsFrom } from "./files.ts";
 import { type Finding, wrongValue } from "./finding.ts";
-import { isMap, type Raw } from "./item.ts";
+import { isMap, type Raw, type Resolved } from "./item.ts";
 import { nearest } from "./nearest.ts";
 import { refuseNotYet } from "./not-yet.ts";
 import { type Sections, sections } from "./sections.ts";
 import { resolveSensor, type SensorContext } from "./sensors.ts";
-import { type Node, plain } from "./tree.ts";
+import { type Node, type Path, plain } from "./tree.ts";
 import { warningsOf } from "./warnings.ts";
 import { checkAddresses, checkFaults, checkIds, checkInterlocks, checkPins, type Item } from "./wiring.ts";
 
@@ -49,27 +49,18 @@ const topLevel = settings({
 export function validate(root: Node, context: ValidationContext): Validated {
   const built = refuseNotYet(root);
   const raw = plain(built.root) as Raw;
-  const findings = [...built.findings, ...explainIssues(v.safeParse(topLevel, raw).issues, raw, [])];
-  const blocks = parseBlocks(raw, findings);
-  const sensors = listOf(raw, "sensors", findings).map((item, index) => {
-    const path = ["sensors", index];
-    const resolved = resolveSensor(item, path, {
-      ...context,
-      buses: blocks.buses,
-      telemetry: blocks.telemetry,
-    });
-    return { list: "sensors", path, raw: item, resolved } satisfies Item<SensorConfig>;
-  });
-  const actuators = listOf(raw, "actuators", findings).map((item, index) => {
-    const path = ["actuators", index];
-    return {
-      list: "actuators",
-      path,
-      raw: item,
-      resolved: resolveActuator(item, path, context.kinds),
-    } satisfies Item<ActuatorConfig>;
-  });
-  findings.push(
+  const { blocks, findings: wrongBlocks } = parseBlocks(raw);
+  const { buses, telemetry } = blocks;
+  const sensors = resolveList(raw, "sensors", (item, path) =>
+    resolveSensor(item, path, { ...context, buses, telemetry }),
+  );
+  const actuators = resolveList(raw, "actuators", (item, path) => resolveActuator(item, path, context.kinds));
+  const findings = [
+    ...built.findings,
+    ...explainIssues(v.safeParse(topLevel, raw).issues, raw, []),
+    ...wrongBlocks,
+    ...checkIsList(raw, "sensors"),
+    ...checkIsList(raw, "actuators"),
     ...[...sensors, ...actuators].flatMap((item) => item.resolved.findings),
     ...checkIds(sensors),
     ...checkIds(actuators),
@@ -78,7 +69,7 @@ export function validate(root: Node, context: ValidationContext): Validated {
     ...checkInterlocks(actuators, (id) => nearest(id, idsOf(actuators))),
     ...checkFaults(raw["simulation"], sensors, (id) => nearest(id, idsOf(sensors))),
     ...checkFiles(blocks.mqtt, context),
-  );
+  ];
   if (findings.length > 0) return { findings, warnings: [] };
   const config = assemble(blocks as Blocks, sensors, actuators, context.dir);
   return { config, findings, warnings: warningsOf(config) };
@@ -89,22 +80,36 @@ const blockSchemas = { ...sections, simulation: v.optional(simulationSettings, {
 type Blocks = Sections & Pick<Config, "simulation">;
 
 /** Parses each block by itself, so that one that is wrong leaves the others to be used. */
-function parseBlocks(raw: Raw, findings: Finding[]): Partial<Blocks> {
-  const blocks: Record<string, unknown> = {};
-  for (const [key, schema] of Object.entries(blockSchemas)) {
-    if (!(key in raw) && schema.type !== "optional") continue;
-    const result = v.safeParse(schema as v.GenericSchema, raw[key], defaultWords);
-    if (result.success) blocks[key] = result.output;
-    else findings.push(...explainIssues(result.issues, raw[key], [key]));
-  }
-  return blocks as Partial<Blocks>;
+function parseBlocks(raw: Raw): { readonly blocks: Partial<Blocks>; readonly findings: readonly Finding[] } {
+  const parsed = Object.entries(blockSchemas)
+    .filter(([key, schema]) => key in raw || schema.type === "optional")
+    .map(([key, schema]) => ({
+      key,
+      result: v.safeParse(schema as v.GenericSchema, raw[key], defaultWords),
+    }));
+  const right = parsed.flatMap(({ key, result }) => (result.success ? [[key, result.output]] : []));
+  return {
+    blocks: Object.fromEntries(right) as Partial<Blocks>,
+    findings: parsed.flatMap(({ key, result }) => explainIssues(result.issues, raw[key], [key])),
+  };
 }
 
-function listOf(raw: Raw, key: string, findings: Finding[]): readonly unknown[] {
-  const list = raw[key];
-  if (Array.isArray(list)) return list;
-  if (key in raw) findings.push(wrongValue([key], `expected a list, found ${describe(list)}`));
-  return [];
+function resolveList<T>(
+  raw: Raw,
+  list: "sensors" | "actuators",
+  resolve: (item: unknown, path: Path) => Resolved<T>,
+): Item<T>[] {
+  const items = raw[list];
+  if (!Array.isArray(items)) return [];
+  return items.map((item: unknown, index) => {
+    const path = [list, index];
+    return { list, path, raw: item, resolved: resolve(item, path) };
+  });
+}
+
+function checkIsList(raw: Raw, key: string): Finding[] {
+  if (!(key in raw) || Array.isArray(raw[key])) return [];
+  return [wrongValue([key], `expected a list, found ${describe(raw[key])}`)];
 }
 
 function idsOf(items: readonly Item<unknown>[]): string[] {

@@ -289,6 +289,11 @@ describe("limits", () => {
     expect(await complaints(opening.repeat(500))).toContain("nested more than 64 levels deep");
   });
 
+  test("more errors than a call takes arguments are all told", async () => {
+    const result = await read(`${HEAD}sensors:\n${"- {}\n".repeat(70_000)}`);
+    expect(result.ok ? 0 : result.problems.length).toBe(140_000);
+  });
+
   test("what a file holds never reaches a terminal as a command", async () => {
     const said = await complaints(`${HEAD}"\\u001b[2J\\u009b2J": 1\nhealth: 1 # \u001b[31m\u202e\n`);
     for (const control of ["\u001b", "\u009b", "\u202e"]) expect(said).not.toContain(control);
