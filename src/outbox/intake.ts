@@ -5,7 +5,7 @@ import type { Losses } from "./losses.ts";
 import type { ProgressFile } from "./progress.ts";
 import { RESERVED_BLOCK } from "./recovery.ts";
 import { entriesAfter } from "./salvage.ts";
-import { GAP_BYTES, gap, type LogEntry, storedBytes } from "./segment-format.ts";
+import { GAP_BYTES, gap, storedBytes } from "./segment-format.ts";
 import type { SegmentLog } from "./segment-log.ts";
 import type { State, StateFile } from "./state.ts";
 import { SyncSchedule } from "./sync-schedule.ts";
@@ -306,12 +306,13 @@ export class Intake {
   #salvage(error: unknown): void {
     if (!isFileError(error)) throw error;
     const { files, log, waiting, delivery, losses } = this.#parts;
-    const entries: LogEntry[] = entriesAfter(files, log.segments, this.#syncedSeq);
+    // What is acknowledged needs no place on flash.
+    const safeSeq = Math.max(this.#syncedSeq, delivery.ackedSeq);
+    const entries = entriesAfter(files, log.segments, safeSeq);
     for (const { kind, fromSeq, seq } of entries) if (kind === "corrupt") losses.found(fromSeq, seq, kind);
     delivery.forgetPositions();
-    log.cutAfter(this.#syncedSeq);
+    log.cutAfter(safeSeq);
     waiting.unshift(entries);
-    waiting.settle(delivery.ackedSeq);
     waiting.shed((seq) => this.#lose(seq));
     this.#fault = error.message;
     this.#refuse(error);

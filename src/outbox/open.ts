@@ -124,7 +124,7 @@ function assemble(
     delivery.discard(oldest!);
     log.remove(oldest!);
   }
-  log.resume(start.syncedSeq);
+  log.resume(Math.max(start.syncedSeq, delivery.ackedSeq));
   delivery.save();
   files.syncFolderNow(options.path);
   const skippedFromSeq = start.opening.skipped?.fromSeq ?? 0;

@@ -94,11 +94,11 @@ export class SegmentLog {
     return this.#totalBytes() > this.#options.maxSizeBytes;
   }
 
-  /** Takes up writing where the newest segment ends, and syncs again what may not be on flash. */
-  resume(syncedSeq: number): void {
+  /** Takes up writing where the newest segment ends, and syncs again what may not be on flash: numbers after `safeSeq`. */
+  resume(safeSeq: number): void {
     for (const segment of this.segments) {
       const newest = segment === this.segments.at(-1);
-      const dirty = segment.lastSeq > syncedSeq;
+      const dirty = segment.lastSeq > safeSeq;
       if (!newest && !dirty) continue;
       const open = { segment, file: this.#files.open(segment.path, "write"), dirty };
       if (newest) this.#active = open;
