@@ -42,10 +42,11 @@ export function createLink(options: ClientLinkOptions): OpenLink {
   function close(reason: Error): void {
     if (closing.signal.aborted) return;
     closing.abort(reason);
+    const unanswered = [...pending];
+    pending.clear();
+    for (const { settle } of unanswered) settle(reason);
     stream.destroy();
     client.end(true);
-    for (const { settle } of pending) settle(reason);
-    pending.clear();
   }
 
   /** Makes a request whose answer calls back, and sees to it that it is called back once whatever happens. */
@@ -120,7 +121,10 @@ export function createLink(options: ClientLinkOptions): OpenLink {
   stream.on("error", (error: Error) => {
     lastWords ??= error;
   });
-  client.on("close", () => close(lastWords ?? new Error("the broker closed the connection")));
+  // Ahead of MQTT.js, which fails what is pending without a reason.
+  stream.prependOnceListener("close", () =>
+    close(lastWords ?? new Error("the broker closed the connection")),
+  );
   client.handleMessage = createReceiver(options, link);
 
   const keepaliveMs = (connack.properties?.serverKeepAlive || Math.ceil(options.keepaliveMs / 1_000)) * 1_000;

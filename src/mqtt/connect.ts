@@ -75,6 +75,8 @@ async function open(options: LinkOptions, dial: Dial, signal: AbortSignal): Prom
     stream.destroy();
     throw signal.reason;
   }
+  // A broker that has said its last has nothing more to hear; what it said is dealt with first.
+  stream.once("end", () => setImmediate(() => stream.destroy()));
   return accepted(createClient(stream, options), stream, options, signal);
 }
 
