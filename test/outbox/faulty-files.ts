@@ -1,0 +1,76 @@
+import type { FileLayer, OpenFile } from "../../src/outbox/files/files.ts";
+
+export type Operation = "open" | "read" | "write" | "sync" | "rename" | "remove" | "list" | "syncFolder";
+
+/** A file layer that fails where a test says so, and remembers what was asked of it. */
+export interface FaultyFiles extends FileLayer {
+  /** The error code with which an operation on a path fails; undefined: it works. */
+  fault: (operation: Operation, path: string) => string | undefined;
+  readonly calls: { readonly operation: Operation; readonly path: string; readonly bytes: number }[];
+}
+
+class DiskError extends Error {
+  readonly code: string;
+  constructor(code: string, operation: Operation, path: string) {
+    super(`${code}: ${operation} ${path}`);
+    this.code = code;
+  }
+}
+
+export function faultyFiles(files: FileLayer): FaultyFiles {
+  const calls: FaultyFiles["calls"] = [];
+  const check = (operation: Operation, path: string, bytes = 0) => {
+    calls.push({ operation, path, bytes });
+    const code = layer.fault(operation, path);
+    if (code !== undefined) throw new DiskError(code, operation, path);
+  };
+  const wrap = (path: string, file: OpenFile): OpenFile => ({
+    ...file,
+    read(into, position) {
+      check("read", path, into.length);
+      return file.read(into, position);
+    },
+    write(bytes, lengthBytes, position) {
+      check("write", path, lengthBytes);
+      file.write(bytes, lengthBytes, position);
+    },
+    async sync() {
+      check("sync", path);
+      await file.sync();
+    },
+    syncNow() {
+      check("sync", path);
+      file.syncNow();
+    },
+  });
+  const layer: FaultyFiles = {
+    ...files,
+    fault: () => undefined,
+    calls,
+    list(path) {
+      check("list", path);
+      return files.list(path);
+    },
+    open(path, mode) {
+      check("open", path);
+      return wrap(path, files.open(path, mode));
+    },
+    rename(from, to) {
+      check("rename", from);
+      files.rename(from, to);
+    },
+    remove(path) {
+      check("remove", path);
+      files.remove(path);
+    },
+    async syncFolder(path) {
+      check("syncFolder", path);
+      await files.syncFolder(path);
+    },
+    syncFolderNow(path) {
+      check("syncFolder", path);
+      files.syncFolderNow(path);
+    },
+  };
+  return layer;
+}
