@@ -108,7 +108,10 @@ class Model {
       actuators,
       gpio: this.#relays.gpio(life.signal),
       clock: inBoot(this.#clock, this.#boot),
-      leaseFile: this.#leaseFile,
+      leaseFile: {
+        read: () => this.#leaseFile.read(),
+        replace: async (text) => (life.signal.aborted ? undefined : this.#leaseFile.replace(text)),
+      },
       onChange: (change) => !life.signal.aborted && this.#inspector.changed(change),
     });
     this.#guard = await this.#clock.run(opening);

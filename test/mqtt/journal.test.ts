@@ -5,8 +5,9 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Log, silentLog } from "../../src/log.ts";
 import { type Journal, openJournal } from "../../src/mqtt/journal.ts";
-import { journalFileAt } from "../../src/mqtt/journal-file.ts";
 import type { CommandOutcome } from "../../src/mqtt/judge.ts";
+import { journalFileOn } from "../../src/node/state-file.ts";
+import { nodeFiles } from "../../src/outbox/files/node.ts";
 import { MemoryJournalFile } from "./journal-memory.ts";
 
 const DONE: CommandOutcome = { status: "done", state: "on" };
@@ -184,21 +185,23 @@ test("commands that come together share one write", async () => {
 test("on a real disk a torn file is mended and replaced in one step", async () => {
   const folder = await mkdtemp(join(tmpdir(), "journal-"));
   const path = join(folder, "commands.journal");
-  const first = await openJournal({ file: journalFileAt(path), log: silentLog });
+  const first = await openJournal({ file: journalFileOn(nodeFiles(), path), log: silentLog });
   await carryOut(first, "a");
   await carryOut(first, "b");
   await first.close();
   expect((await readFile(path, "utf8")).split("\n")).toHaveLength(5);
   await truncate(path, (await readFile(path)).length - 4);
-  const second = await openJournal({ file: journalFileAt(path), log: silentLog });
+  const second = await openJournal({ file: journalFileOn(nodeFiles(), path), log: silentLog });
   expect([second.outcome("a"), second.outcome("b")]).toEqual([DONE, INTERRUPTED]);
   await carryOut(second, "c");
   await second.close();
   expect(await readdir(folder)).toEqual(["commands.journal"]);
-  const third = await openJournal({ file: journalFileAt(path), log: silentLog });
+  const third = await openJournal({ file: journalFileOn(nodeFiles(), path), log: silentLog });
   expect(["a", "b", "c"].map((id) => third.outcome(id))).toEqual([DONE, INTERRUPTED, DONE]);
   await third.close();
   await writeFile(path, "");
-  expect((await openJournal({ file: journalFileAt(path), log: silentLog })).outcome("a")).toBeUndefined();
+  expect(
+    (await openJournal({ file: journalFileOn(nodeFiles(), path), log: silentLog })).outcome("a"),
+  ).toBeUndefined();
   await rm(folder, { recursive: true });
 });
