@@ -1,5 +1,6 @@
 import type * as v from "valibot";
 import type { ActuatorValue, AnyActuatorKind } from "../actuators/kind.ts";
+import { isOn } from "../actuators/rules.ts";
 import { commonActuatorEntries } from "../actuators/settings.ts";
 import type { ActuatorConfig } from "./config.ts";
 import { describe } from "./explain.ts";
@@ -59,13 +60,17 @@ function checkValues(
     .map((key) => wrongValue([...path, key], `${kind.name} cannot be set to ${output[key]}`));
 }
 
-/** An actuator that must stay on longer than it may be on could obey only one of the two. */
+/** An actuator that must stay on longer than it may be on, or for ever when it is safe, could obey only one of the two. */
 function checkLimits(
-  { min_on, max_on }: Raw,
+  { min_on, max_on, safe }: Raw,
   path: Path,
   blamed: ReadonlySet<string | number | undefined>,
 ): Finding[] {
-  if (blamed.has("min_on") || blamed.has("max_on")) return [];
-  if (typeof min_on !== "number" || typeof max_on !== "number" || min_on <= max_on) return [];
-  return [wrongValue([...path, "min_on"], "must not be longer than max_on")];
+  if (typeof max_on !== "number" || blamed.has("max_on")) return [];
+  const findings: Finding[] = [];
+  if (typeof min_on === "number" && !blamed.has("min_on") && min_on > max_on)
+    findings.push(wrongValue([...path, "min_on"], "must not be longer than max_on"));
+  if (!blamed.has("safe") && isOn(safe as ActuatorValue))
+    findings.push(wrongValue([...path, "max_on"], `contradicts safe: ${safe}, which has no end`));
+  return findings;
 }
