@@ -157,9 +157,13 @@ export class Intake {
   }
 
   #store(seq: number, wallMs: number, record: Uint8Array): void {
-    const { log, losses } = this.#parts;
+    const { log, losses, waiting } = this.#parts;
+    const bytes = storedBytes(record.length);
     try {
-      if (!this.#writeWaiting() || !this.#makeRoom(storedBytes(record.length), seq)) {
+      // A gap goes in only together with a record: else each one turned away would leave its own.
+      const together =
+        waiting.first === undefined || this.#makeRoom(bytes + GAP_BYTES, waiting.first.fromSeq);
+      if (!together || !this.#writeWaiting() || !this.#makeRoom(bytes, seq)) {
         this.#turnAway(seq);
         return;
       }

@@ -11,7 +11,7 @@ import { Losses } from "./losses.ts";
 import type { Outbox } from "./outbox.ts";
 import { ProgressFile } from "./progress.ts";
 import { decideStart, RESERVED_BLOCK, type Start } from "./recovery.ts";
-import { HEADER_BYTES, storedBytes } from "./segment-format.ts";
+import { GAP_BYTES, HEADER_BYTES, storedBytes } from "./segment-format.ts";
 import { SegmentLog } from "./segment-log.ts";
 import { StateFile } from "./state.ts";
 import { intact, type Survey, survey } from "./survey.ts";
@@ -49,7 +49,7 @@ const WAITING_MAX_BYTES = 4 * 1024 * 1024;
 
 /** The least `maxSizeBytes` for records of up to `maxRecordBytes`. */
 export function smallestSizeBytes(maxRecordBytes = DEFAULT_RECORD_BYTES): number {
-  return SMALL_FILES_BYTES + SEGMENTS_MIN * blocks(HEADER_BYTES + storedBytes(maxRecordBytes), Math.ceil);
+  return SMALL_FILES_BYTES + SEGMENTS_MIN * blocks(leastSegmentBytes(maxRecordBytes), Math.ceil);
 }
 
 /**
@@ -78,13 +78,17 @@ function checkSizes({ maxSizeBytes, ...options }: OutboxOptions): Sizes {
   const maxRecordBytes = options.maxRecordBytes ?? DEFAULT_RECORD_BYTES;
   const fittingBytes = blocks((maxSizeBytes - SMALL_FILES_BYTES) / SEGMENTS_MIN, Math.floor);
   const segmentBytes = options.segmentBytes ?? Math.min(DEFAULT_SEGMENT_BYTES, fittingBytes);
-  if (segmentBytes > fittingBytes || segmentBytes < HEADER_BYTES + storedBytes(maxRecordBytes)) {
+  if (segmentBytes > fittingBytes || segmentBytes < leastSegmentBytes(maxRecordBytes)) {
     const leastBytes = smallestSizeBytes(maxRecordBytes);
     throw new RangeError(
       `an outbox of ${maxSizeBytes} bytes is too small: at least ${leastBytes} are needed`,
     );
   }
   return { maxRecordBytes, segmentBytes };
+}
+
+function leastSegmentBytes(maxRecordBytes: number): number {
+  return HEADER_BYTES + GAP_BYTES + storedBytes(maxRecordBytes);
 }
 
 function blocks(bytes: number, round: (count: number) => number): number {

@@ -1,0 +1,199 @@
+import { describe, expect, test } from "vitest";
+import { drain, drop, fill, numbers, Rig } from "./rig.ts";
+
+describe("a power cut", () => {
+  test("spares what was synced, and names the numbers of which nothing is known", async () => {
+    const rig = new Rig();
+    const first = await rig.open();
+    fill(first, 30);
+    await first.sync();
+    fill(first, 5);
+    rig.cutPower();
+    const second = await rig.open();
+    expect(second.opening).toEqual({
+      stream: first.opening.stream,
+      run: 2,
+      lastEnd: "power_cut",
+      skipped: { fromSeq: 31, toSeq: 4096 },
+    });
+    expect(fill(second, 1)).toBe(4097);
+    expect(drain(second)).toEqual([...numbers(1, 30), 4097]);
+    expect(second.takeDrops()).toEqual([]);
+    expect(second.status()).toMatchObject({ depth: 31 });
+  });
+
+  test("spares what has waited for the configured time", async () => {
+    const rig = new Rig({ syncAfterMs: 1000 });
+    const first = await rig.open();
+    fill(first, 10);
+    await rig.clock.advance(1000);
+    fill(first, 10);
+    await rig.clock.advance(500);
+    rig.cutPower();
+    expect(drain(await rig.open())).toEqual(numbers(1, 10));
+  });
+
+  test("spares every record where none may wait", async () => {
+    const rig = new Rig({ syncAfterMs: 0 });
+    const first = await rig.open();
+    fill(first, 90);
+    rig.cutPower();
+    expect(drain(await rig.open())).toEqual(numbers(1, 90));
+  });
+
+  test("has skipped numbers named again until a record of the new run is stored", async () => {
+    const rig = new Rig();
+    fill(await rig.open(), 5);
+    rig.cutPower();
+    await rig.open();
+    rig.kill();
+    const third = await rig.open();
+    expect(third.opening).toMatchObject({ lastEnd: "killed", skipped: { fromSeq: 1, toSeq: 4096 } });
+    expect(fill(third, 1)).toBe(4097);
+    rig.kill();
+    const fourth = await rig.open();
+    expect(fourth.opening.skipped).toBeUndefined();
+    expect(drain(fourth)).toEqual([4097]);
+  });
+
+  test("twice in a row skips one range", async () => {
+    const rig = new Rig();
+    await rig.open();
+    rig.cutPower();
+    await rig.open();
+    rig.cutPower();
+    expect((await rig.open()).opening).toMatchObject({ run: 3, skipped: { fromSeq: 1, toSeq: 2 * 4096 } });
+  });
+
+  test("never brings a number back, however many were given", async () => {
+    const rig = new Rig({ maxSizeBytes: 4 * 1024 * 1024 });
+    const first = await rig.open();
+    const lastSeq = fill(first, 9000);
+    rig.cutPower();
+    const second = await rig.open();
+    expect(second.status().nextSeq).toBeGreaterThan(lastSeq);
+  });
+
+  test("does not turn acknowledged records into losses where their segments were used again", async () => {
+    const rig = new Rig();
+    const first = await rig.open();
+    for (let i = 0; i < 500; i++) first.ack(fill(first, 1));
+    await first.sync();
+    rig.cutPower();
+    const second = await rig.open();
+    drain(second);
+    expect(second.takeDrops()).toEqual([]);
+  });
+
+  test("reports dropped records again where the report may have been lost with it", async () => {
+    const rig = new Rig();
+    const first = await rig.open();
+    fill(first, 200);
+    const [lost] = first.takeDrops();
+    await first.sync();
+    rig.cutPower();
+    const second = await rig.open();
+    expect(second.takeDrops()).toEqual([drop(1, lost!.toSeq, "full")]);
+  });
+});
+
+describe("a killed process", () => {
+  test("loses nothing, and numbers go on without a hole", async () => {
+    const rig = new Rig();
+    const first = await rig.open();
+    fill(first, 77);
+    first.ack(33);
+    rig.kill();
+    const second = await rig.open();
+    expect(second.opening).toEqual({ stream: first.opening.stream, run: 2, lastEnd: "killed" });
+    expect(drain(second)).toEqual(numbers(34, 77));
+    expect(fill(second, 1)).toBe(78);
+  });
+
+  test("has what it left unsynced synced by the next run", async () => {
+    const rig = new Rig();
+    fill(await rig.open(), 100);
+    rig.kill();
+    await rig.open();
+    await rig.clock.advance(1000);
+    rig.cutPower();
+    expect(drain(await rig.open())).toEqual(numbers(1, 100));
+  });
+
+  test("has a loss reported by the next run that it had no time to report", async () => {
+    const rig = new Rig();
+    fill(await rig.open(), 200);
+    rig.kill();
+    const second = await rig.open();
+    const left = drain(second);
+    expect(second.takeDrops()).toEqual([drop(1, left[0]! - 1, "full")]);
+  });
+
+  test("has a loss reported again unless a record was stored after it was taken", async () => {
+    const rig = new Rig();
+    const first = await rig.open();
+    fill(first, 190);
+    const taken = first.takeDrops();
+    rig.kill();
+    const second = await rig.open();
+    expect(second.takeDrops()).toEqual(taken);
+    fill(second, 1);
+    rig.kill();
+    expect((await rig.open()).takeDrops()).toEqual([]);
+  });
+
+  test("has records that it turned away reported by the next run", async () => {
+    const rig = new Rig({ whenFull: "drop_newest" });
+    const first = await rig.open();
+    fill(first, 200);
+    const kept = drain(first).length;
+    rig.kill();
+    const second = await rig.open();
+    expect(second.takeDrops()).toEqual([drop(kept + 1, 200, "full")]);
+    second.ack(kept);
+    expect(fill(second, 1)).toBe(201);
+    expect(drain(second)).toEqual([201]);
+    expect(second.takeDrops()).toEqual([]);
+  });
+});
+
+describe("age", () => {
+  const HOUR_MS = 3_600_000;
+
+  test("drops whole records that have grown too old, counted exactly", async () => {
+    const rig = new Rig({ maxAgeMs: HOUR_MS });
+    const outbox = await rig.open();
+    fill(outbox, 10);
+    await rig.clock.advance(HOUR_MS / 2);
+    fill(outbox, 5);
+    await rig.clock.advance(HOUR_MS / 2 + 120_000);
+    expect(outbox.status()).toMatchObject({ depth: 5, firstSeq: 11, dropped: 10 });
+    expect(outbox.takeDrops()).toEqual([drop(1, 10, "expired")]);
+    expect(drain(outbox)).toEqual(numbers(11, 15));
+  });
+
+  test("is looked at when records are handed out", async () => {
+    const rig = new Rig({ maxAgeMs: HOUR_MS });
+    const outbox = await rig.open();
+    fill(outbox, 3);
+    rig.clock.setWall(rig.clock.wallMs() + 2 * HOUR_MS);
+    fill(outbox, 2);
+    expect(outbox.peek(1, 10).map(({ seq }) => seq)).toEqual([4, 5]);
+    expect(outbox.takeDrops()).toEqual([drop(1, 3, "expired")]);
+  });
+
+  test.each([
+    ["a clock that was never set", Date.UTC(2026, 0), Date.UTC(1970, 0, 2)],
+    ["a record stored before the clock was set", Date.UTC(1970, 0, 2), Date.UTC(2026, 0)],
+    ["a record from the future", Date.UTC(2027, 0), Date.UTC(2026, 0)],
+  ])("is no reason to drop anything with %s", async (_, storedMs, nowMs) => {
+    const rig = new Rig({ maxAgeMs: HOUR_MS });
+    const outbox = await rig.open();
+    rig.clock.setWall(storedMs);
+    fill(outbox, 3);
+    rig.clock.setWall(nowMs);
+    await rig.clock.advance(120_000);
+    expect(drain(outbox)).toEqual([1, 2, 3]);
+    expect(outbox.takeDrops()).toEqual([]);
+  });
+});
