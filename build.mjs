@@ -2,6 +2,7 @@
 //   dist/fieldpost.js   the device bundle: one minified ESM file
 //   dist/native/        the native parts beside it, by platform, architecture and ABI
 //   dist/demo.js        the demo, with its embedded broker; never on a device
+//   dist/json-schema.js what "fieldpost schema" prints; never on a device
 //   dist/index.js       the library; its dependencies come from node_modules
 // `node build.mjs --metafile` also writes dist/meta.json, which says what each byte of the bundle is.
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -30,6 +31,33 @@ const replaced = {
   events: 'module.exports = require("node:events");',
   string_decoder: 'module.exports = require("node:string_decoder");',
   "abort-controller": "exports.AbortController = AbortController; exports.AbortSignal = AbortSignal;",
+  // The client alone: our own code dials, so MQTT.js's transports stay out.
+  mqtt: `exports.MqttClient = require(${JSON.stringify(require.resolve("mqtt/lib/client"))}).default;`,
+  // A client of WebSockets, not the server.
+  ws: `
+    module.exports = require(${JSON.stringify(join(dirname(require.resolve("ws")), "lib/websocket.js"))});
+    module.exports.createWebSocketStream =
+      require(${JSON.stringify(join(dirname(require.resolve("ws")), "lib/stream.js"))});`,
+  // Remembers which topic has which alias; the least recently used one is given up first.
+  "lru-cache": `
+    exports.LRUCache = class extends Map {
+      constructor({ max }) { super(); this.max = max; }
+      get(key) { const value = super.get(key); if (super.delete(key)) super.set(key, value); return value; }
+      set(key, value) { super.delete(key); if (this.size >= this.max) super.delete(super.keys().next().value); return super.set(key, value); }
+      keys() { return [...super.keys()].reverse().values(); }
+    };`,
+};
+
+// Of `yaml`, a node reads and never writes; and it reads YAML 1.2, not the tags of 1.1.
+const unusedYaml = /browser[\\/]dist[\\/](stringify[\\/]\w+|schema[\\/]yaml-1\.1[\\/](binary|omap|pairs|set|timestamp))\.js$/;
+
+// Wanted at a desk and never in the field: a file of its own, loaded when asked for.
+/** @type {import("esbuild").Plugin} */
+const apart = {
+  name: "apart",
+  setup(build) {
+    build.onResolve({ filter: /\/json-schema\.ts$/ }, () => ({ path: "./json-schema.js", external: true }));
+  },
 };
 
 /** @type {import("esbuild").Plugin} */
@@ -44,7 +72,12 @@ const lean = {
     build.onLoad({ filter: /.*/, namespace: "lean" }, (args) => ({
       contents: replaced[/** @type {keyof typeof replaced} */ (args.path)],
       loader: "js",
+      resolveDir: root,
     }));
+    // The build of `yaml` that is made of ES modules, of which what is not used can be left out.
+    const yaml = join(dirname(require.resolve("yaml/package.json")), "browser/dist/index.js");
+    build.onResolve({ filter: /^yaml$/ }, () => ({ path: yaml, sideEffects: false }));
+    build.onLoad({ filter: unusedYaml }, ({ path }) => ({ contents: withoutBodies(readFileSync(path, "utf8")) }));
   },
 };
 
@@ -74,6 +107,18 @@ const native = {
   },
 };
 
+/**
+ * A module that exports the same names and can do nothing.
+ * @param {string} source
+ */
+function withoutBodies(source) {
+  const [, names = ""] = /export \{([^}]*)\};?\s*$/.exec(source) ?? [];
+  return names
+    .split(",")
+    .map((name) => `export const ${name.trim()} = () => { throw new Error("left out of the bundle"); };`)
+    .join("\n");
+}
+
 /** @param {string} name */
 function isInstalled(name) {
   try {
@@ -91,6 +136,7 @@ const bundle = /** @type {const} */ ({
   target: "node20",
   format: "esm",
   minify: true,
+  charset: "utf8",
   sourcemap: "linked",
   sourcesContent: false,
   legalComments: "none",
@@ -107,10 +153,11 @@ const device = await build({
   ...bundle,
   entryPoints: ["src/main.ts"],
   outfile: "dist/fieldpost.js",
-  external: ["./demo.js"],
+  plugins: [apart, ...bundle.plugins],
   metafile: true,
 });
 await build({ ...bundle, entryPoints: ["src/demo/main.ts"], outfile: "dist/demo.js" });
+await build({ ...bundle, entryPoints: ["src/config/json-schema.ts"], outfile: "dist/json-schema.js" });
 await build({
   ...bundle,
   entryPoints: ["src/index.ts"],

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { Config } from "../config/config.ts";
 import { linuxClock } from "../device/linux/clock.ts";
@@ -5,6 +6,8 @@ import { silentLog } from "../log.ts";
 import { parseActuatorCommand } from "../mqtt/command.ts";
 import { openActuators } from "../node/actuators.ts";
 import { chooseBoard } from "../node/board.ts";
+import { nodeFiles } from "../outbox/files/node.ts";
+import { inspectOutbox } from "../outbox/inspect.ts";
 import { formatDurationMs, parseDurationMs } from "../schema/duration.ts";
 import { DEFAULT_CONFIG, loadOrExplain } from "./config-file.ts";
 import { CliError, EXIT, wrongUsage } from "./exit.ts";
@@ -43,6 +46,8 @@ export async function set(args: string[], io: CliIo): Promise<number> {
     throw wrongUsage(`${values.config} has no actuator "${id}"; it has ${known || "none"}`);
   }
 
+  refuseBesideNode(config, id);
+
   const clock = linuxClock();
   const { board } = chooseBoard(config, values.simulate, clock);
   const noLease = { read: async () => undefined, replace: async () => {} };
@@ -70,6 +75,17 @@ export async function set(args: string[], io: CliIo): Promise<number> {
   }
   io.stdout(`${id}: ${guard.rules(id)?.safe}\n`);
   return EXIT.done;
+}
+
+/** A running node holds the lines, and its guard knows what this command cannot. */
+function refuseBesideNode({ buffer, mqtt }: Config, id: string): void {
+  const ownerPid = existsSync(buffer.path) ? inspectOutbox(buffer.path, nodeFiles()).ownerPid : undefined;
+  if (ownerPid === undefined) return;
+  const topic = `${mqtt.topic_root}/command/${id}`;
+  throw new CliError(
+    EXIT.failed,
+    `the node is running (process ${ownerPid}): publish to ${topic}, or stop it first`,
+  );
 }
 
 /** The actuator and those it must never be on together with: they are opened too, at their `initial` value. */

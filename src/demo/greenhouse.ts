@@ -8,7 +8,7 @@ health: { interval: 30s }
 sensors:
   - { id: air, driver: bme280, interval: 2s }
   - { id: canopy, driver: sht4x, interval: 3s }
-  - { id: soil, driver: ads1115, interval: 5s, channels: [{ name: moisture, input: a0, unit: "%", scale: 30 }] }
+  - { id: soil, driver: ads1115, interval: 5s, channels: [{ name: moisture, input: a0, unit: "%", scale: 30 }], filters: [{ round: 1 }] }
   - { id: tank, driver: ds18b20, interval: 5s }
   - { id: door, driver: digital_input, pin: 17, interval: 30s }
   - { id: rain, driver: pulse_counter, pin: 27, unit: mm, per_pulse: 0.2794, interval: 10s }

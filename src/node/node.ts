@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { join } from "node:path";
 import type { Change, Guard } from "../actuators/guard.ts";
 import type { Config } from "../config/config.ts";
@@ -12,7 +13,7 @@ import { createDownlink } from "../mqtt/downlink.ts";
 import { openJournal } from "../mqtt/journal.ts";
 import type { Incoming, Link } from "../mqtt/link.ts";
 import { createRetained } from "../mqtt/retained.ts";
-import { createSession, OFFLINE, type SessionStatus } from "../mqtt/session.ts";
+import { createSession, OFFLINE, type Session, type SessionStatus } from "../mqtt/session.ts";
 import { topicsUnder } from "../mqtt/topics.ts";
 import { createUplink } from "../mqtt/uplink.ts";
 import type { FileLayer } from "../outbox/files/files.ts";
@@ -77,6 +78,8 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
   const startedMonotonicMs = clock.monotonicMs();
   const topics = topicsUnder(config.mqtt.topic_root);
   const running = new AbortController();
+  // One listener a sensor is no leak.
+  setMaxListeners(0, running.signal);
 
   const outbox = await openOutbox(
     {
@@ -88,7 +91,10 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     },
     { files, clock, random },
   );
-  const recorder = createRecorder(outbox, clock, () => session.hasSession());
+  // What the broker hears of exists before the session that tells it.
+  let session: Session | undefined;
+  const link = () => session?.link();
+  const recorder = createRecorder(outbox, clock, () => session?.hasSession() ?? false);
   recordBoot(recorder, outbox.opening, version);
   recordDrops(outbox, recorder, log);
   const journal = await openJournal({
@@ -96,7 +102,6 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     log,
   });
 
-  const link = () => session.link();
   const retained = createRetained(link, log);
   const about = createAbout({ topic: topics.about, link, clock, log });
   about.set(aboutNode(config, board.host, version));
@@ -149,7 +154,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
       void recorder.record("event/dropped", { from_seq: seq, to_seq: seq, count: 1, reason }),
   });
 
-  const session = createSession({
+  const presence = createSession({
     servers: config.mqtt.url,
     version: config.mqtt.version,
     open: (server, protocolLevel, signal) =>
@@ -196,6 +201,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     log,
   });
 
+  session = presence;
   actuators.listen(({ id, state, cause, at }: Change) => {
     retained.set(topics.state(id), JSON.stringify({ state, time: isoTime(at.wallMs), cause }));
     recorder.record("event/actuator", { actuator: id, state, cause }, at);
@@ -211,8 +217,8 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
       diskPath: config.buffer.path,
       outbox: () => outbox.status(),
       link: () => ({
-        reconnects: Math.max(0, session.status().connects - 1),
-        lastError: session.status().lastError,
+        reconnects: Math.max(0, presence.status().connects - 1),
+        lastError: presence.status().lastError,
       }),
       sensors: () => Object.fromEntries([...samplers].map(([id, sampler]) => [id, sensorHealth(sampler)])),
     });
@@ -229,7 +235,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
 
   // The broker is told goodbye last, when everything that may still be said has been said.
   const farewell = new AbortController();
-  const presence = session.run(farewell.signal);
+  const present = presence.run(farewell.signal);
   const work = Promise.all([
     ...[...samplers.values()].map((sampler) => sampler.run(running.signal)),
     watchLossesAndClock(outbox, recorder, clock, log, running.signal),
@@ -247,20 +253,20 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     config,
     guard,
     samplers,
-    status: () => ({ link: session.status(), outbox: outbox.status(), opening: outbox.opening }),
+    status: () => ({ link: presence.status(), outbox: outbox.status(), opening: outbox.opening }),
     async stop({ keepActuators = false } = {}) {
       if (!keepActuators) await bounded("making the actuators safe", guard.shutdown());
       running.abort();
       await bounded("ending the samplers", work);
       recordDrops(outbox, recorder, log);
       farewell.abort();
-      await bounded("taking leave of the broker", presence);
+      await bounded("taking leave of the broker", present);
       await journal.close().catch(() => {});
       await bounded("closing the outbox", outbox.close());
     },
     abandon() {
       running.abort();
-      session.link()?.abandon(new Error("the node was killed"));
+      link()?.abandon(new Error("the node was killed"));
       farewell.abort();
     },
   };
@@ -272,7 +278,7 @@ function recordBoot(recorder: Recorder, { run, stream, lastEnd, skipped }: Openi
     boot: run,
     stream,
     version,
-    reason: lastEnd,
+    reason: lastEnd === "none" ? "first" : lastEnd,
     ...(skipped && { skipped: { from_seq: skipped.fromSeq, to_seq: skipped.toSeq } }),
   });
 }

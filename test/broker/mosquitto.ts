@@ -33,6 +33,8 @@ export interface Mosquitto {
   stop(): Promise<void>;
   /** Ends it in order and starts it again on the same port. */
   restart(): Promise<void>;
+  /** Ends it in order; {@link restart} brings it back. */
+  down(): Promise<void>;
   /** SIGKILL; {@link restart} brings it back. */
   kill(): Promise<void>;
 }
@@ -65,6 +67,7 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
       await end("SIGTERM");
       child = await start(binary, config, port);
     },
+    down: () => end("SIGTERM"),
     kill: () => end("SIGKILL"),
   };
 }

@@ -4,8 +4,8 @@ export type Operation = "open" | "read" | "write" | "sync" | "rename" | "remove"
 
 /** A file layer that fails where a test says so, and remembers what was asked of it. */
 export interface FaultyFiles extends FileLayer {
-  /** The error code with which an operation on a path fails; undefined: it works. */
-  fault: (operation: Operation, path: string) => string | undefined;
+  /** The error code with which an operation on bytes of a path fails; undefined: it works. */
+  fault: (operation: Operation, path: string, position: number, bytes: number) => string | undefined;
   readonly calls: { readonly operation: Operation; readonly path: string; readonly bytes: number }[];
 }
 
@@ -19,19 +19,19 @@ class DiskError extends Error {
 
 export function faultyFiles(files: FileLayer): FaultyFiles {
   const calls: FaultyFiles["calls"] = [];
-  const check = (operation: Operation, path: string, bytes = 0) => {
+  const check = (operation: Operation, path: string, position = 0, bytes = 0) => {
     calls.push({ operation, path, bytes });
-    const code = layer.fault(operation, path);
+    const code = layer.fault(operation, path, position, bytes);
     if (code !== undefined) throw new DiskError(code, operation, path);
   };
   const wrap = (path: string, file: OpenFile): OpenFile => ({
     ...file,
     read(into, position) {
-      check("read", path, into.length);
+      check("read", path, position, into.length);
       return file.read(into, position);
     },
     write(bytes, lengthBytes, position) {
-      check("write", path, lengthBytes);
+      check("write", path, position, lengthBytes);
       file.write(bytes, lengthBytes, position);
     },
     async sync() {

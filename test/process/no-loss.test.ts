@@ -52,7 +52,7 @@ test("killed at random instants while the broker comes and goes, the node loses 
   timeout: 150_000,
 }, async () => {
   const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000);
-  console.info(`no-loss: seed ${seed}`);
+  process.stderr.write(`no-loss: seed ${seed}\n`);
   const random = seededRandom(seed);
   const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -62,7 +62,7 @@ test("killed at random instants while the broker comes and goes, the node loses 
     await node.printed("fieldpost is running");
     await pause(random() * 600);
     if (random() < 0.35) {
-      if (brokerUp) await broker.stop();
+      if (brokerUp) await broker.down();
       else await broker.restart();
       brokerUp = !brokerUp;
       await pause(random() * 400);
@@ -81,9 +81,8 @@ test("killed at random instants while the broker comes and goes, the node loses 
   expect(await last.end("SIGTERM")).toMatchObject({ code: 0 });
 
   const verdict = ledger.verdict();
-  console.info(
-    `no-loss: ${verdict.received} records over ${verdict.boots} runs, ${verdict.duplicates} duplicates`,
-  );
+  const { received, boots, duplicates } = verdict;
+  process.stderr.write(`no-loss: ${received} records over ${boots} runs, ${duplicates} duplicates\n`);
   expect(verdict.missing).toEqual([]);
   expect(verdict).toMatchObject({ lost: 0, dropped: 0, skipped: 0, firstSeq: 1, boots: KILLS + 1 });
   expect(verdict.received).toBeGreaterThan(KILLS * 5);
