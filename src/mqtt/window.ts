@@ -19,7 +19,12 @@ export function createWindow(size: number, closed: AbortSignal, ack: (seq: numbe
   const flights: Flight[] = [];
   let settling = false;
   let wake: (() => void) | undefined;
-  closed.addEventListener("abort", () => wake?.(), { once: true });
+  // What has landed is settled before anybody hears that the link is gone: the outbox may be closed next.
+  const finish = () => {
+    settle();
+    wake?.();
+  };
+  closed.addEventListener("abort", finish, { once: true });
 
   function settle(): void {
     settling = false;
@@ -45,6 +50,7 @@ export function createWindow(size: number, closed: AbortSignal, ack: (seq: numbe
       return flight;
     },
     land(flight) {
+      if (closed.aborted) return;
       flight.landed = true;
       // Once for all PUBACKs of one read: the next records then leave in one write.
       if (!settling) setImmediate(settle);
