@@ -200,6 +200,8 @@ export class Intake {
     const { log, delivery } = this.#parts;
     if (log.fits(bytes, firstSeq)) return true;
     this.#secureAcked();
+    if (log.advance(firstSeq, delivery.settledSeq)) return true;
+    // Only now what lies behind a loss not told yet: a restart would take it for lost too.
     if (log.advance(firstSeq, delivery.ackedSeq)) return true;
     if (this.#options.whenFull === "drop_newest") return false;
     do {
@@ -215,9 +217,8 @@ export class Intake {
    */
   #secureAcked(): void {
     const { log, state, delivery } = this.#parts;
-    const reusable = log.reusable(delivery.ackedSeq);
-    if (reusable === undefined || state.durable.ackedSeq >= reusable.lastSeq) return;
-    if (delivery.settledSeq > state.durable.ackedSeq) state.writeNow(this.#change());
+    const reusable = log.reusable(delivery.settledSeq);
+    if (reusable !== undefined && reusable.lastSeq > state.durable.ackedSeq) state.writeNow(this.#change());
   }
 
   /** `drop_newest`: the record's number is used up, and the log will tell so when there is room again. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { seededRandom } from "../../src/device/random.ts";
 import type { FileLayer } from "../../src/outbox/files/files.ts";
-import { memoryDisk } from "../../src/outbox/files/memory.ts";
+import { type MemoryDisk, type Mount, memoryDisk } from "../../src/outbox/files/memory.ts";
 import { nodeFiles } from "../../src/outbox/files/node.ts";
 import { lockOwner, OutboxLockedError, takeLock } from "../../src/outbox/lock.ts";
 import { fill, Rig } from "./rig.ts";
@@ -73,33 +73,70 @@ describe("the lock of an outbox", () => {
     await second.close();
   });
 
-  test("has at most one owner among starters that meet at any of their steps", () => {
+  test("has at most one owner among starters that meet at any of their steps, and is free when all have gone", () => {
     const random = seededRandom(7);
-    for (let round = 0; round < 2000; round++) {
+    for (let round = 0; round < 3000; round++) {
       const disk = memoryDisk();
       const dead = disk.mount();
       dead.makeFolder("/o");
       if (round % 2 === 0) takeLock(dead, "/o", "/o/lock", random);
       dead.kill();
       const owners = race(disk, random);
-      expect(owners).toBeLessThanOrEqual(1);
+      expect(owners.length).toBeLessThanOrEqual(1);
+      for (const release of owners) release();
+      takeLock(disk.mount(), "/o", "/o/lock", random);
+    }
+  });
+
+  test("has at most one owner even where the first dies in the middle of tidying up", () => {
+    const random = seededRandom(8);
+    for (let round = 0; round < 3000; round++) {
+      const disk = memoryDisk();
+      const first = disk.mount();
+      first.makeFolder("/o");
+      const [claim, ...steps] = stepsOfOwner(first);
+      claim!();
+      const files = interruptible(disk.mount(), () => {
+        while (random() < 0.4) steps.shift()?.();
+      });
+      const second = attempt(files, random);
+      for (const step of steps) step();
+      const third = attempt(disk.mount(), random);
+      expect([second, third].filter((owner) => owner !== undefined).length).toBeLessThanOrEqual(1);
     }
   });
 });
 
-/**
- * Lets starters interrupt each other: at a random one of its operations on files, a starter is overtaken by the next
- * one, which runs to its end, and may die right there. Returns how many of the living hold the lock at the end.
- */
-function race(disk: ReturnType<typeof memoryDisk>, random: () => number, depth = 0): number {
-  const mount = disk.mount();
-  let owners = 0;
-  let left = Math.floor(random() * 9);
-  const interrupt = () => {
-    if (left-- === 0 && depth < 3) owners += race(disk, random, depth + 1);
-  };
-  const files: FileLayer = {
+function attempt(files: FileLayer, random: () => number): (() => void) | undefined {
+  try {
+    return takeLock(files, "/o", "/o/lock", random);
+  } catch (error) {
+    if (!(error instanceof OutboxLockedError)) throw error;
+    return undefined;
+  }
+}
+
+/** What an owner does, step by step, so that others can come between: claims, shortens the list, dies. */
+function stepsOfOwner(mount: Mount): (() => void)[] {
+  const line = Buffer.from(`\nclaim 1 ${mount.processes.self}\n`);
+  return [
+    () => mount.open("/o/lock", "append").write(line, line.length, 0),
+    () => mount.open("/o/lock", "write").write(line, line.length, 0),
+    () => mount.open("/o/lock", "write").truncate(line.length),
+    () => mount.kill(),
+  ];
+}
+
+function interruptible(mount: Mount, interrupt: () => void): FileLayer {
+  return {
     ...mount,
+    processes: {
+      ...mount.processes,
+      isRunning(process) {
+        interrupt();
+        return mount.processes.isRunning(process);
+      },
+    },
     open(path, mode) {
       interrupt();
       const file = mount.open(path, mode);
@@ -120,15 +157,22 @@ function race(disk: ReturnType<typeof memoryDisk>, random: () => number, depth =
       };
     },
   };
-  try {
-    takeLock(files, "/o", "/o/lock", random);
-  } catch (error) {
-    if (!(error instanceof OutboxLockedError)) throw error;
-    return owners;
-  }
-  if (random() < 0.3) {
-    mount.kill();
-    return owners;
-  }
-  return owners + 1;
+}
+
+/**
+ * Lets starters interrupt each other: at a random one of its operations, a starter is overtaken by the next one, which
+ * runs to its end, and may die right there. Returns how each of the living that hold the lock gives it back.
+ */
+function race(disk: MemoryDisk, random: () => number, depth = 0): (() => void)[] {
+  const mount = disk.mount();
+  const owners: (() => void)[] = [];
+  let left = Math.floor(random() * 12);
+  const files = interruptible(mount, () => {
+    if (left-- === 0 && depth < 3) owners.push(...race(disk, random, depth + 1));
+  });
+  const release = attempt(files, random);
+  if (release === undefined) return owners;
+  if (random() < 0.3) mount.kill();
+  else owners.push(release);
+  return owners;
 }

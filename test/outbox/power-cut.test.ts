@@ -56,6 +56,31 @@ describe("a power cut", () => {
     expect(drain(fourth)).toEqual([4097]);
   });
 
+  test("has skipped numbers named again where the run that was told stored nothing and ended cleanly", async () => {
+    const rig = new Rig();
+    fill(await rig.open(), 5);
+    rig.cutPower();
+    await (await rig.open()).close();
+    expect((await rig.open()).opening).toMatchObject({
+      lastEnd: "clean",
+      skipped: { fromSeq: 1, toSeq: 4096 },
+    });
+  });
+
+  test("spares records appended while a sync was under way, across segments", async () => {
+    const rig = new Rig();
+    const first = await rig.open();
+    fill(first, 30);
+    const syncing = first.sync();
+    fill(first, 60);
+    await syncing;
+    fill(first, 50);
+    await first.sync();
+    expect(first.status()).toMatchObject({ syncedSeq: 140, fault: undefined });
+    rig.cutPower();
+    expect(drain(await rig.open())).toEqual(numbers(1, 140));
+  });
+
   test("twice in a row skips one range", async () => {
     const rig = new Rig();
     await rig.open();
@@ -140,6 +165,24 @@ describe("a killed process", () => {
     fill(second, 1);
     rig.kill();
     expect((await rig.open()).takeDrops()).toEqual([]);
+  });
+
+  test("has each of several losses reported again unless a record was stored for it", async () => {
+    const rig = new Rig();
+    const first = await rig.open();
+    fill(first, 120);
+    await first.close();
+    for (const index of [3, 6, 9])
+      rig.edit("00000001.seg", (bytes) => bytes.fill(0, 64 + index * 100, 164 + index * 100));
+    const second = await rig.open();
+    drain(second);
+    expect(second.takeDrops()).toHaveLength(3);
+    second.ack(50);
+    fill(second, 2);
+    rig.kill();
+    const third = await rig.open();
+    drain(third);
+    expect(third.takeDrops()).toEqual([drop(10, 10, "corrupt")]);
   });
 
   test("has records that it turned away reported by the next run", async () => {
