@@ -53,7 +53,8 @@ export async function openActuators(config: Config, parts: ActuatorParts): Promi
 
 /** Whether two configurations mean the same outputs, so that a reload need not move them. */
 export function sameActuators(one: Config, other: Config): boolean {
-  return JSON.stringify(one.actuators.map(settingsOf)) === JSON.stringify(other.actuators.map(settingsOf));
+  const outputs = ({ actuators, gpio }: Config) => JSON.stringify([gpio, actuators.map(settingsOf)]);
+  return outputs(one) === outputs(other);
 }
 
 function settingsOf({ kind, options, ...common }: ActuatorConfig): ActuatorSettings {

@@ -2,18 +2,16 @@ import type { Clock } from "../device/clock.ts";
 import type { Delivery } from "./delivery.ts";
 import { type FileLayer, isFileError } from "./files/files.ts";
 import type { Losses } from "./losses.ts";
+import { Numbers, type NumbersStart } from "./numbers.ts";
 import type { ProgressFile } from "./progress.ts";
-import { RESERVED_BLOCK } from "./recovery.ts";
 import { entriesAfter } from "./salvage.ts";
 import { GAP_BYTES, gap, storedBytes } from "./segment-format.ts";
 import type { SegmentLog } from "./segment-log.ts";
-import type { State, StateFile } from "./state.ts";
+import type { StateFile } from "./state.ts";
 import { SyncSchedule } from "./sync-schedule.ts";
 import type { Waiting } from "./waiting.ts";
 import type { Worker } from "./worker.ts";
 
-/** Numbers left when the next block is asked for. */
-const RESERVE_AHEAD = RESERVED_BLOCK / 4;
 const RETRY_MS = 1000;
 
 export interface IntakeParts {
@@ -35,11 +33,8 @@ export interface IntakeOptions {
 }
 
 /** Where a run begins, as far as the way in is concerned. */
-export interface IntakeStart {
-  readonly nextSeq: number;
+export interface IntakeStart extends NumbersStart {
   readonly syncedSeq: number;
-  /** First of the numbers skipped before {@link nextSeq}; 0: none. */
-  readonly skippedFromSeq: number;
 }
 
 /** The way in: numbers records, hands them to the kernel, and has them on flash when they have waited long enough. */
@@ -47,13 +42,10 @@ export class Intake {
   readonly #options: IntakeOptions;
   readonly #parts: IntakeParts;
   readonly #schedule: SyncSchedule;
-  readonly #skippedFromSeq: number;
-  #nextSeq: number;
+  readonly #numbers: Numbers;
   #syncedSeq: number;
   /** The youngest record stored in this run or waiting to be; 0: none. */
   #lastRecordSeq = 0;
-  /** A record of this run is in the log: what was skipped before it is told. */
-  #stored = false;
   /** While set, records wait in memory. */
   #refusal: string | undefined;
   /** Why the last sync failed. Cleared when one succeeds. */
@@ -64,16 +56,20 @@ export class Intake {
   constructor(options: IntakeOptions, parts: IntakeParts, start: IntakeStart) {
     this.#options = options;
     this.#parts = parts;
-    this.#nextSeq = start.nextSeq;
     this.#syncedSeq = start.syncedSeq;
-    this.#skippedFromSeq = start.skippedFromSeq;
+    this.#numbers = new Numbers(
+      parts.state,
+      start,
+      () => parts.delivery.settledSeq,
+      (error) => this.#refuse(error),
+    );
     this.#schedule = new SyncSchedule(options.syncAfterMs);
     if (parts.log.lastSeq > start.syncedSeq)
       this.#schedule.appended(start.syncedSeq + 1, parts.clock.monotonicMs());
   }
 
   get nextSeq(): number {
-    return this.#nextSeq;
+    return this.#numbers.nextSeq;
   }
 
   get syncedSeq(): number {
@@ -91,9 +87,7 @@ export class Intake {
 
   /** Takes a record in and returns its number. Never fails: what the disk refuses waits in memory, within bounds. */
   append(record: Uint8Array): number {
-    const seq = this.#nextSeq;
-    this.#reserve(seq);
-    this.#nextSeq = seq + 1;
+    const seq = this.#numbers.take();
     const wallMs = this.#parts.clock.wallMs();
     if (this.#refusal === undefined) this.#store(seq, wallMs, record);
     else this.#hold(seq, wallMs, record);
@@ -128,32 +122,7 @@ export class Intake {
   async finish(): Promise<void> {
     if (this.#refusal !== undefined) this.#retry();
     if (this.#refusal === undefined) await this.sync();
-    if (this.fault === undefined)
-      this.#parts.state.writeNow({ ...this.#change(), clean: true, nextSeq: this.#nextSeq });
-  }
-
-  #reserve(seq: number): void {
-    const { state } = this.#parts;
-    if (seq + RESERVE_AHEAD <= state.durable.reservedSeq || this.#refusal !== undefined) return;
-    if (seq <= state.durable.reservedSeq) {
-      if (!state.writing) state.write(this.#change()).catch((error) => this.#refuse(error));
-      return;
-    }
-    try {
-      state.writeNow(this.#change());
-    } catch (error) {
-      this.#refuse(error);
-    }
-  }
-
-  /** The state as it should be now. */
-  #change(): Partial<State> {
-    return {
-      reservedSeq: Math.max(this.#parts.state.durable.reservedSeq, this.#nextSeq - 1 + RESERVED_BLOCK),
-      ackedSeq: this.#parts.delivery.settledSeq,
-      skippedFromSeq: this.#stored ? 0 : this.#skippedFromSeq,
-      memoryOnly: this.#refusal !== undefined,
-    };
+    if (this.fault === undefined) this.#numbers.saveNow({ clean: true, nextSeq: this.nextSeq });
   }
 
   #store(seq: number, wallMs: number, record: Uint8Array): void {
@@ -174,7 +143,7 @@ export class Intake {
       return;
     }
     losses.end();
-    this.#stored = true;
+    this.#numbers.recordStored();
     this.#lastRecordSeq = seq;
     if (this.#options.syncAfterMs === 0) this.#syncNow();
     else this.#scheduleSync(seq);
@@ -188,7 +157,7 @@ export class Intake {
       const bytes = entry.kind === "record" ? storedBytes(entry.payload.length) : GAP_BYTES;
       if (!this.#makeRoom(bytes, entry.fromSeq)) return false;
       log.write(entry);
-      this.#stored ||= entry.kind === "record";
+      if (entry.kind === "record") this.#numbers.recordStored();
       waiting.shift();
     }
     progress.update({ lostFromSeq: 0, lostToSeq: 0 });
@@ -216,9 +185,8 @@ export class Intake {
    * an older acknowledged number, and their absence would be taken for a loss.
    */
   #secureAcked(): void {
-    const { log, state, delivery } = this.#parts;
-    const reusable = log.reusable(delivery.settledSeq);
-    if (reusable !== undefined && reusable.lastSeq > state.durable.ackedSeq) state.writeNow(this.#change());
+    const reusable = this.#parts.log.reusable(this.#parts.delivery.settledSeq);
+    if (reusable !== undefined && reusable.lastSeq > this.#numbers.durableAckedSeq) this.#numbers.saveNow();
   }
 
   /** `drop_newest`: the record's number is used up, and the log will tell so when there is room again. */
@@ -242,20 +210,18 @@ export class Intake {
 
   #refuse(error: unknown): void {
     if (!isFileError(error)) throw error;
-    const { state, clock, worker } = this.#parts;
     this.#refusal = error.message;
-    this.#retryAtMs = clock.monotonicMs() + RETRY_MS;
-    worker.wake();
-    // Where the disk takes at least this, a restart knows that numbers went further than the log tells.
-    if (!state.writing) state.write({ memoryOnly: true }).catch(() => {});
+    this.#retryAtMs = this.#parts.clock.monotonicMs() + RETRY_MS;
+    this.#numbers.keptInMemory();
+    this.#parts.worker.wake();
   }
 
   /** Tries to write what waits in memory, in a segment that has not failed yet. */
   #retry(): void {
-    const { state, log, waiting, losses } = this.#parts;
+    const { log, waiting, losses } = this.#parts;
     this.#retryAtMs = this.#parts.clock.monotonicMs() + RETRY_MS;
     try {
-      state.writeNow(this.#change());
+      this.#numbers.saveNow();
       log.abandon();
       if (!this.#writeWaiting()) waiting.shedAll((seq) => this.#lose(seq));
       else losses.end();
@@ -278,6 +244,11 @@ export class Intake {
   async #syncOnce(): Promise<void> {
     const { log, delivery } = this.#parts;
     const lastSeq = log.lastSeq;
+    // Where every append is synced, none may come between this sync and its outcome.
+    if (this.#options.syncAfterMs === 0) {
+      this.#syncNow();
+      return;
+    }
     try {
       await log.sync(delivery.ackedSeq);
     } catch (error) {
@@ -301,10 +272,8 @@ export class Intake {
   #synced(seq: number): void {
     this.#fault = undefined;
     this.#syncedSeq = Math.max(this.#syncedSeq, seq);
-    const { progress, state, waiting } = this.#parts;
-    progress.update({ syncedSeq: this.#syncedSeq });
-    if (state.durable.memoryOnly && waiting.empty && !state.writing)
-      state.write(this.#change()).catch((error) => this.#refuse(error));
+    this.#parts.progress.update({ syncedSeq: this.#syncedSeq });
+    if (this.#refusal === undefined) this.#numbers.backOnDisk();
   }
 
   /** A failed sync: what it was to make durable counts as gone from the disk, and is taken back to be written anew. */

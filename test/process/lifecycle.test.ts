@@ -68,6 +68,7 @@ describe("SIGTERM", () => {
     await consumer.hear("status", ({ payload }) => payload === "online");
     await switchPumpOn();
     await broker.down();
+    await node.printed("lost the broker");
     expect(await stopTimed(node)).toBeLessThan(STOP_LIMIT_MS);
     await broker.restart();
     node = run();

@@ -1,0 +1,101 @@
+import { RESERVED_BLOCK } from "./recovery.ts";
+import type { State, StateFile } from "./state.ts";
+
+/** Numbers left when the next block is asked for. */
+const RESERVE_AHEAD = RESERVED_BLOCK / 4;
+
+export interface NumbersStart {
+  readonly nextSeq: number;
+  /** First of the numbers skipped before {@link nextSeq}; 0: none. */
+  readonly skippedFromSeq: number;
+}
+
+/** Gives numbers, each one reserved on flash before it is given, so that none is ever given twice. */
+export class Numbers {
+  readonly #state: StateFile;
+  readonly #settledSeq: () => number;
+  readonly #onRefused: (error: unknown) => void;
+  readonly #skippedFromSeq: number;
+  #nextSeq: number;
+  #stored = false;
+  #memoryOnly = false;
+
+  /** `settledSeq` tells the acknowledged number to be kept with them, `onRefused` hears of a disk that fails. */
+  constructor(
+    state: StateFile,
+    start: NumbersStart,
+    settledSeq: () => number,
+    onRefused: (error: unknown) => void,
+  ) {
+    this.#state = state;
+    this.#nextSeq = start.nextSeq;
+    this.#skippedFromSeq = start.skippedFromSeq;
+    this.#settledSeq = settledSeq;
+    this.#onRefused = onRefused;
+  }
+
+  get nextSeq(): number {
+    return this.#nextSeq;
+  }
+
+  /** Acknowledged up to here, as a power cut would leave it. */
+  get durableAckedSeq(): number {
+    return this.#state.durable.ackedSeq;
+  }
+
+  /** Gives the next number. While records are kept in memory only, the disk is left alone. */
+  take(): number {
+    const seq = this.#nextSeq;
+    const { reservedSeq } = this.#state.durable;
+    if (seq + RESERVE_AHEAD > reservedSeq && !this.#memoryOnly) this.#reserve(seq, reservedSeq);
+    this.#nextSeq = seq + 1;
+    return seq;
+  }
+
+  /** A record of this run is in the log: what was skipped before it is told. */
+  recordStored(): void {
+    this.#stored = true;
+  }
+
+  /** Records are kept in memory only from now on: where the disk takes at least this, a restart will know. */
+  keptInMemory(): void {
+    this.#memoryOnly = true;
+    if (!this.#state.writing) this.#state.write({ memoryOnly: true }).catch(() => {});
+  }
+
+  /** Every record is in the log again, and the log on flash. */
+  backOnDisk(): void {
+    this.#memoryOnly = false;
+    if (this.#state.durable.memoryOnly) this.#save();
+  }
+
+  /** Returns when the state as it is now is on flash. */
+  saveNow(change: Partial<State> = {}): void {
+    this.#state.writeNow({ ...this.#current(), ...change });
+  }
+
+  #reserve(seq: number, reservedSeq: number): void {
+    if (seq <= reservedSeq) {
+      this.#save();
+      return;
+    }
+    try {
+      this.saveNow();
+    } catch (error) {
+      this.#onRefused(error);
+    }
+  }
+
+  #save(): void {
+    if (!this.#state.writing) this.#state.write(this.#current()).catch(this.#onRefused);
+  }
+
+  #current(): Partial<State> {
+    return {
+      reservedSeq: Math.max(this.#state.durable.reservedSeq, this.#nextSeq - 1 + RESERVED_BLOCK),
+      ackedSeq: this.#settledSeq(),
+      skippedFromSeq: this.#stored ? 0 : this.#skippedFromSeq,
+      memoryOnly: this.#memoryOnly,
+    };
+  }
+}
