@@ -242,13 +242,13 @@ export class Intake {
   }
 
   async #syncOnce(): Promise<void> {
-    const { log, delivery } = this.#parts;
-    const lastSeq = log.lastSeq;
-    // Where every append is synced, none may come between this sync and its outcome.
+    // Where every append is synced, none may come between a sync and its outcome.
     if (this.#options.syncAfterMs === 0) {
       this.#syncNow();
       return;
     }
+    const { log, delivery } = this.#parts;
+    const lastSeq = log.lastSeq;
     try {
       await log.sync(delivery.ackedSeq);
     } catch (error) {

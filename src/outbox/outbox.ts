@@ -49,20 +49,25 @@ export interface Outbox {
   readonly opening: Opening;
   /**
    * Stores a record and returns its sequence number. The bytes are handed to the kernel before this returns, so that
-   * killing the process loses nothing. Throws a RangeError where the record exceeds `maxRecordBytes`.
+   * killing the process loses nothing. While the disk refuses them, the youngest records are kept in memory instead
+   * (see {@link OutboxStatus.fault}). Throws a RangeError where the record exceeds `maxRecordBytes`.
    */
   append(record: Uint8Array): number;
-  /** Up to `count` unacknowledged records from number `from` on, in order. */
+  /** Up to `count` unacknowledged records from number `from` on, in order. Their bytes never change again. */
   peek(from: number, count: number): readonly Entry[];
   /** Everything up to and including `seq` may go: the broker has it. */
   ack(seq: number): void;
   /** Resolves when a record with a number >= `seq` is there to peek, or when `signal` aborts. */
   available(seq: number, signal: AbortSignal): Promise<void>;
-  /** Takes the losses found since the last call. */
+  /**
+   * Takes the losses found since the last call. One that still goes on is withheld until it ends, so that records about
+   * it cannot feed it. Each append that follows counts as the report of one loss taken, in order; a loss whose report
+   * was not appended before the process died is told again by the next run.
+   */
   takeDrops(): readonly Drop[];
-  /** Makes everything appended so far survive a power cut. */
+  /** Makes everything appended so far survive a power cut. Rejects where the disk refuses. */
   sync(): Promise<void>;
   status(): OutboxStatus;
-  /** Syncs, marks the end as clean, gives the folder back. */
+  /** Syncs, marks the end as clean, gives the folder back. Rejects, the folder given back, where the disk refuses. */
   close(): Promise<void>;
 }
