@@ -91,12 +91,23 @@ const native = {
       contents: `
         const { dirname, join } = require("node:path");
         const { fileURLToPath } = require("node:url");
+        const packages = { "i2c.node": "i2c-bus", "epoll.node": "epoll" };
         const folder = \`\${process.platform}-\${process.arch}-\${process.versions.modules}\`;
         module.exports = (name) => {
-          const file = join(dirname(fileURLToPath(__bundleUrl)), "native", folder, name.replace(/(\\.node)?$/, ".node"));
-          const module = { exports: {} };
-          process.dlopen(module, file);
-          return module.exports;
+          const part = name.replace(/(\\.node)?$/, ".node");
+          const beside = join(dirname(fileURLToPath(__bundleUrl)), "native", folder, part);
+          const loaded = { exports: {} };
+          try {
+            process.dlopen(loaded, beside);
+          } catch (error) {
+            // Installed from npm on another machine than it was built on: npm has compiled it there.
+            try {
+              process.dlopen(loaded, join(dirname(require.resolve(packages[part] + "/package.json")), "build/Release", part));
+            } catch {
+              throw error;
+            }
+          }
+          return loaded.exports;
         };`,
       loader: "js",
     }));
@@ -168,6 +179,8 @@ await build({
   plugins: [],
 });
 copyNativeParts();
+// The bundles are ES modules also where somebody copies this folder alone.
+writeFileSync(join(outdir, "package.json"), `${JSON.stringify({ type: "module" })}\n`);
 if (process.argv.includes("--metafile")) {
   writeFileSync(join(outdir, "meta.json"), JSON.stringify(device.metafile));
 }

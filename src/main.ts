@@ -5,4 +5,6 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
   process.exit(0);
 });
+// Who reads our log may go away; the node goes on.
+process.stderr.on("error", () => {});
 process.exitCode = await main(process.argv.slice(2));

@@ -6,6 +6,8 @@ export interface CliIo {
   readonly cwd: string;
   /** Whether stdout is a terminal. */
   readonly isTty: boolean;
+  /** Whether stderr is one: logs go there. */
+  readonly logsToTty?: boolean;
   /** Width of that terminal; 80 where there is none. */
   readonly columns: number;
 }
@@ -17,6 +19,7 @@ export function processIo(): CliIo {
     env: process.env,
     cwd: process.cwd(),
     isTty: process.stdout.isTTY === true,
+    logsToTty: process.stderr.isTTY === true,
     columns: process.stdout.columns ?? 80,
   };
 }

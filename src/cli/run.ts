@@ -27,8 +27,8 @@ export async function run(args: string[], io: CliIo, version: string): Promise<n
   const log = createLog({
     write: io.stderr,
     level: values.verbose ? "debug" : "info",
-    human: io.isTty,
-    color: wantsColor(io),
+    human: io.logsToTty === true,
+    color: io.logsToTty === true && wantsColor({ ...io, isTty: true }),
     wallMs: Date.now,
   });
 

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
+import type { Request } from "../actuators/decision.ts";
 import type { Config } from "../config/config.ts";
 import { linuxClock } from "../device/linux/clock.ts";
 import { silentLog } from "../log.ts";
@@ -56,11 +57,15 @@ export async function set(args: string[], io: CliIo): Promise<number> {
     { gpio: board.gpio, clock, log: silentLog, leaseFile: noLease },
   );
   try {
-    const outcome = await guard.request(id, {
-      set: command.set,
-      cause: "local",
-      ...(forMs !== undefined && { forMs }),
-    });
+    const request: Request = { set: command.set, cause: "local", ...(forMs !== undefined && { forMs }) };
+    let outcome = await guard.request(id, request);
+    if (outcome.allowedInMs !== undefined) {
+      // Opening the output counts as switching it: the guard makes a person wait as it would a command.
+      const waitMs = Math.ceil(outcome.allowedInMs);
+      io.stderr(`${id}: ${outcome.error}; waiting ${formatDurationMs(waitMs)}\n`);
+      if (!(await held(clock.sleep.bind(clock), waitMs))) return EXIT.failed;
+      outcome = await guard.request(id, request);
+    }
     if (outcome.status !== "done") throw new CliError(EXIT.failed, `${id}: ${outcome.error}`);
     io.stdout(`${id}: ${outcome.state}\n`);
     const safe = guard.rules(id)?.safe;
@@ -99,14 +104,15 @@ function withInterlocked({ actuators }: Config, id: string): Config["actuators"]
   return [{ ...target, interlock }, ...others.map((other) => ({ ...other, interlock: [] }))];
 }
 
-/** Resolves after the time, or on Ctrl-C. */
+/** Resolves with true after the time, with false on Ctrl-C. */
 async function held(
   sleep: (durationMs: number, signal: AbortSignal) => Promise<void>,
   forMs: number | undefined,
-): Promise<void> {
+): Promise<boolean> {
   const interrupted = new AbortController();
   const stop = () => interrupted.abort();
   process.once("SIGINT", stop).once("SIGTERM", stop);
   await sleep(forMs ?? Number.MAX_SAFE_INTEGER, interrupted.signal);
   process.off("SIGINT", stop).off("SIGTERM", stop);
+  return !interrupted.signal.aborted;
 }

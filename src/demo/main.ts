@@ -70,10 +70,15 @@ export async function runDemo(options: DemoOptions, io: CliIo, version: string):
   const ended = new AbortController();
   const end = () => ended.abort();
   process.on("SIGINT", end).on("SIGTERM", end);
-  const supervisor = await supervise(
-    config,
-    realSurroundings({ version, log: silentLog, simulate: true, onRestart: () => {} }),
-  );
+  const surroundings = realSurroundings({ version, log: silentLog, simulate: true, onRestart: () => {} });
+  const tidyUp = async () => {
+    await broker.close();
+    await rm(folder, { recursive: true, force: true });
+  };
+  const supervisor = await supervise(config, surroundings).catch(async (error: unknown) => {
+    await tidyUp();
+    throw error;
+  });
   const stage: Stage = { clock, broker, supervisor, screen, paint, ledger, ended: ended.signal, drained };
   const showing = showStatus(stage);
   const cycles = options.cycles ?? Number.POSITIVE_INFINITY;
@@ -83,8 +88,7 @@ export async function runDemo(options: DemoOptions, io: CliIo, version: string):
   await showing;
   screen.end();
   await supervisor.stop();
-  await broker.close();
-  await rm(folder, { recursive: true, force: true });
+  await tidyUp();
   process.off("SIGINT", end).off("SIGTERM", end);
   return ledger.verdict().lost === 0 ? 0 : 1;
 }

@@ -14,6 +14,8 @@ export interface Host {
   memory(): Promise<{ readonly totalBytes: number; readonly availableBytes: number } | undefined>;
   /** The file system that holds `path`; available to this user. */
   disk(path: string): Promise<{ readonly totalBytes: number; readonly availableBytes: number } | undefined>;
+  /** Signal level of the Wi-Fi link, dBm. */
+  signalDbm(): Promise<number | undefined>;
   /** The Raspberry Pi firmware's `get_throttled` word: bit 0/16 under-voltage now/since boot, 1/17, 2/18, 3/19. */
   throttled(): Promise<number | undefined>;
 }

@@ -95,7 +95,12 @@ export function createLink(options: ClientLinkOptions): OpenLink {
     publish: (message) =>
       new Promise((resolve, reject) => publishThen(message, (error) => (error ? reject(error) : resolve()))),
     subscribe: (filters) =>
-      requested((answer) => client.subscribe([...filters], { qos: 1 }, (error) => answer(error))),
+      // Retain As Published (MQTT 5, section 3.8.3.1): otherwise a retained command sent while we listen would look fresh.
+      requested((answer) =>
+        client.subscribe([...filters], { qos: 1, ...(options.version === 5 && { rap: true }) }, (error) =>
+          answer(error),
+        ),
+      ),
     unsubscribe: (filters) =>
       requested((answer) => client.unsubscribe([...filters], (error) => answer(error ?? null))),
     abandon: close,

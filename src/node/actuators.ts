@@ -13,6 +13,8 @@ import type { Log } from "../log.ts";
  */
 export interface Actuators {
   readonly guard: Guard;
+  /** The last change of each actuator. */
+  latest(): readonly Change[];
   /** Tells every change so far that nobody has heard of, and then each as it happens, to this listener only. */
   listen(listener: (change: Change) => void): void;
 }
@@ -28,6 +30,7 @@ export async function openActuators(config: Config, parts: ActuatorParts): Promi
   const { gpio, clock, log } = parts;
   let unheard: Change[] = [];
   let listener: ((change: Change) => void) | undefined;
+  const latest = new Map<string, Change>();
   const guard = await openGuard({
     actuators: config.actuators.map(settingsOf),
     kinds: actuatorKinds,
@@ -36,12 +39,14 @@ export async function openActuators(config: Config, parts: ActuatorParts): Promi
     log,
     leases: await openLeases(parts.leaseFile, clock, log),
     onChange(change) {
+      latest.set(change.id, change);
       if (listener) listener(change);
       else unheard.push(change);
     },
   });
   return {
     guard,
+    latest: () => [...latest.values()],
     listen(next) {
       listener = next;
       const missed = unheard;

@@ -35,12 +35,13 @@ export interface SensorHealth {
 /** The payload of `health` (contract, section 3). Quantities that the machine does not tell are left out. */
 export async function healthReport(sources: HealthSources): Promise<Record<string, unknown>> {
   const { clock, host, vitals, opening } = sources;
-  const [cpuTemperature, load1, memory, disk, throttled] = await Promise.all([
+  const [cpuTemperature, load1, memory, disk, throttled, signalDbm] = await Promise.all([
     host.cpuTemperature(),
     host.load1(),
     host.memory(),
     host.disk(sources.diskPath),
     host.throttled(),
+    host.signalDbm(),
   ]);
   const outbox = sources.outbox();
   const link = sources.link();
@@ -54,7 +55,7 @@ export async function healthReport(sources: HealthSources): Promise<Record<strin
     rss_bytes: vitals.rssBytes(),
     event_loop_delay_ms: Math.round(vitals.eventLoopDelayMs()),
     memory_available_bytes: memory?.availableBytes,
-    load_1m: load1,
+    load_1m: load1 === undefined ? undefined : Math.round(load1 * 100) / 100,
     cpu_temperature: cpuTemperature === undefined ? undefined : Math.round(cpuTemperature * 10) / 10,
     throttled: throttled === undefined ? undefined : throttledFlags(throttled),
     disk_free_bytes: disk?.availableBytes,
@@ -66,7 +67,7 @@ export async function healthReport(sources: HealthSources): Promise<Record<strin
       dropped: outbox.dropped,
       fault: outbox.fault,
     },
-    link: { reconnects: link.reconnects, last_error: link.lastError },
+    link: { reconnects: link.reconnects, last_error: link.lastError, signal_dbm: signalDbm },
     sensors: sources.sensors(),
   };
 }

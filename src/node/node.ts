@@ -93,6 +93,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
   );
   // What the broker hears of exists before the session that tells it.
   let session: Session | undefined;
+  let stopping = false;
   const link = () => session?.link();
   const recorder = createRecorder(outbox, clock, () => session?.hasSession() ?? false);
   recordBoot(recorder, outbox.opening, version);
@@ -202,9 +203,16 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
   });
 
   session = presence;
-  actuators.listen(({ id, state, cause, at }: Change) => {
+  const retainState = ({ id, state, cause, at }: Change) =>
     retained.set(topics.state(id), JSON.stringify({ state, time: isoTime(at.wallMs), cause }));
+  // Those that outlived the node before this one are told to the broker anew: it may have lost them.
+  for (const change of actuators.latest()) retainState(change);
+  actuators.listen((change) => {
+    const { id, state, cause, at } = change;
+    retainState(change);
     recorder.record("event/actuator", { actuator: id, state, cause }, at);
+    if (cause === "failsafe")
+      recorder.record("event/failsafe", { actuator: id, state, reason: failsafeReason() }, at);
   });
 
   async function publishHealth(to: Link): Promise<void> {
@@ -242,6 +250,8 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     reportHealth(running.signal),
   ]);
 
+  const failsafeReason = () => (stopping ? "shutdown" : presence.hasSession() ? "write_failed" : "offline");
+
   const bounded = (what: string, step: Promise<unknown>) =>
     withDeadline(clock, what, STOP_STEP_MS, step).catch((error: unknown) => {
       log.error(`${what} failed while stopping`, {
@@ -255,6 +265,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     samplers,
     status: () => ({ link: presence.status(), outbox: outbox.status(), opening: outbox.opening }),
     async stop({ keepActuators = false } = {}) {
+      stopping = true;
       if (!keepActuators) await bounded("making the actuators safe", guard.shutdown());
       running.abort();
       await bounded("ending the samplers", work);

@@ -95,6 +95,16 @@ describe("SIGTERM", () => {
   });
 });
 
+test("a command that is published to be retained is refused, also while the node listens", async () => {
+  node = run();
+  await consumer.hear("status", ({ payload }) => payload === "online");
+  const topic = "fieldpost/n1/command/pump";
+  await consumer.client.publishAsync(topic, '{"id":"kept","set":"on"}', { qos: 1, retain: true });
+  const { json } = await consumer.hear("result/pump", ({ json }) => json.id === "kept");
+  expect(json).toMatchObject({ status: "rejected", state: "off" });
+  await consumer.client.publishAsync(topic, "", { qos: 1, retain: true });
+});
+
 describe("SIGHUP", () => {
   test("lets a good configuration take effect, loses no record and leaves the outputs alone", async () => {
     node = run();

@@ -158,6 +158,56 @@ describe("a whole node", () => {
   });
 });
 
+describe("a reload", () => {
+  const withMore = GREENHOUSE.replace("telemetry: { interval: 10s }", "telemetry: { interval: 5s }");
+
+  test("leaves outputs alone whose configuration is the same, and goes on guarding them", async () => {
+    await start();
+    await sim.advance("5s");
+    await sim.command("pump", "on");
+    await sim.reload(withMore);
+    await sim.advance("5m");
+    expect(sim.retained("state/pump")).toContain('"on"');
+    await sim.advance("6m");
+    expect(JSON.parse(sim.retained("state/pump")!)).toMatchObject({ state: "off", cause: "timer" });
+    expect(sim.audit()).toMatchObject({ lost: 0 });
+  });
+
+  test("tells a broker that has forgotten everything the states of outputs that were left alone", async () => {
+    await start();
+    await sim.advance("5s");
+    await sim.command("pump", "on");
+    await sim.broker.forget();
+    await sim.reload(withMore);
+    await sim.advance("30s");
+    expect(JSON.parse(sim.retained("state/pump")!)).toMatchObject({ state: "on", cause: "command" });
+  });
+
+  test("moves outputs to safe and then to initial where their configuration is another", async () => {
+    await start();
+    await sim.advance("5s");
+    await sim.command("pump", "on");
+    await sim.reload(GREENHOUSE.replace("max_on: 10m", "max_on: 20m"));
+    await sim.advance("10s");
+    expect(JSON.parse(sim.retained("state/pump")!)).toMatchObject({ state: "off", cause: "boot" });
+    const told = sim.messages("event/actuator").filter(({ json }) => json.actuator === "pump");
+    expect(told.map(({ json }) => json.cause)).toEqual(["boot", "command", "failsafe", "boot"]);
+  });
+});
+
+test("a fail-safe is told as such, with its reason", async () => {
+  await start({ config: GREENHOUSE.replace("max_on: 10m", "offline_after: 1m") });
+  await sim.advance("5s");
+  await sim.command("pump", "on");
+  sim.broker.cut();
+  await sim.advance("5m");
+  sim.broker.restore();
+  await sim.advance("1m");
+  expect(sim.messages("event/failsafe").map(({ json }) => json)).toMatchObject([
+    { actuator: "pump", state: "off", reason: "offline", historical: true },
+  ]);
+});
+
 describe("time", () => {
   test("of readings taken before the clock was set is repaired once it is", async () => {
     await start({ start: "1970-01-01T00:05:00Z", clockSynced: false });

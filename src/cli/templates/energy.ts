@@ -4,8 +4,7 @@ export const energy = `${head("energy-1", "Meter cupboard")}
 sensors:
   - id: grid
     driver: pulse_counter # an S0 output (EN 62053-31): pulses of at least 30 ms
-    pin: 17
-    pull: up
+    pin: 17 # BCM number; its pull resistor in config.txt: gpio=17=pu
     edge: falling
     debounce: 20ms
     unit: Wh
@@ -17,8 +16,7 @@ sensors:
 
   - id: solar
     driver: pulse_counter
-    pin: 27
-    pull: up
+    pin: 27 # BCM number; its pull resistor in config.txt: gpio=27=pu
     edge: falling
     debounce: 20ms
     unit: Wh

@@ -18,8 +18,7 @@ sensors:
 
   - id: door
     driver: digital_input
-    pin: 17 # BCM number
-    pull: up
+    pin: 17 # BCM number; its pull resistor in config.txt: gpio=17=pu
     active_low: true # a contact to ground is active while it is closed
     debounce: 20ms
 

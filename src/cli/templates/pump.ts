@@ -4,8 +4,7 @@ export const pump = `${head("pump-1", "Well pump")}
 sensors:
   - id: tank_full
     driver: digital_input # a float switch to ground
-    pin: 17
-    pull: up
+    pin: 17 # BCM number; its pull resistor in config.txt: gpio=17=pu
     active_low: true
     debounce: 200ms # water moves
 

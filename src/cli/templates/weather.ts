@@ -17,8 +17,7 @@ sensors:
 
   - id: rain
     driver: pulse_counter # a tipping bucket: one pulse each tip
-    pin: 27
-    pull: up
+    pin: 27 # BCM number; its pull resistor in config.txt: gpio=27=pu
     edge: falling
     unit: mm
     per_pulse: 0.2794 # what the bucket's datasheet says
@@ -26,8 +25,7 @@ sensors:
 
   - id: wind
     driver: pulse_counter # an anemometer: "rate" is what it turned
-    pin: 22
-    pull: up
+    pin: 22 # BCM number; its pull resistor in config.txt: gpio=22=pu
     edge: falling
     unit: rev
     debounce: 2ms

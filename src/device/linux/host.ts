@@ -30,6 +30,7 @@ export function linuxHost({ files, root = "/" }: LinuxHostOptions): Host {
     load1: () => load1(files),
     memory: () => memory(files),
     disk: (path) => disk(path),
+    signalDbm: () => signalDbm(files),
     throttled: () => throttled(files),
   };
 }
@@ -58,6 +59,13 @@ async function memory(files: TextFiles): ReturnType<Host["memory"]> {
   const bytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(text)?.[1]) * 1024;
   const known = { totalBytes: bytes("MemTotal"), availableBytes: bytes("MemAvailable") };
   return Number.isNaN(known.totalBytes + known.availableBytes) ? undefined : known;
+}
+
+/** Of the first wireless interface; the kernel's columns are interface, status, link quality, level, noise, ... */
+async function signalDbm(files: TextFiles): Promise<number | undefined> {
+  const text = await read(files, "proc/net/wireless");
+  const [, level] = /^\s*\S+:\s+\S+\s+\S+\s+(-?\d+)/m.exec(text ?? "") ?? [];
+  return level === undefined ? undefined : Number(level);
 }
 
 async function disk(path: string): ReturnType<Host["disk"]> {

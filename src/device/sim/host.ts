@@ -39,6 +39,10 @@ export class SimHost implements Host {
     return this.#space(TOTAL_DISK_BYTES, "disk_available");
   }
 
+  async signalDbm(): Promise<number> {
+    return Math.round(this.#world.get("host", "signal"));
+  }
+
   async throttled(): Promise<number> {
     return this.#world.get("host", "throttled");
   }

@@ -49,6 +49,7 @@ const ORDINARY: WorldSpec = {
   load1: { mean: 0.15, swing: 0.05, noise: 0.1 },
   memory_available: { mean: 600e6, swing: 20e6, noise: 20e6 },
   disk_available: 12e9,
+  signal: { mean: -61, swing: 4, noise: 3 },
   throttled: 0,
 };
 

@@ -110,7 +110,7 @@ describe("what went wrong", () => {
   test("an address that a kernel driver owns points to that driver", async () => {
     const fake = withChip();
     fake.faults.push({ step: "setAddr", address: CHIP, error: nativeError(16, "setAddr") });
-    await expect(busOn(fake).transfer(CHIP, none, 1)).rejects.toThrow("driver: iio or hwmon");
+    await expect(busOn(fake).transfer(CHIP, none, 1)).rejects.toThrow("a kernel driver holds the address");
   });
 
   test.each([
