@@ -64,6 +64,8 @@ if [ -e "$result/linux" ]; then
   exit 0
 fi
 
+# What a killed build left behind; ours is the only one.
+rm -rf "$cache"/building.*
 work="$(mktemp -d "$cache/building.XXXXXX")"
 trap 'rm -rf "$work"' EXIT
 log="$work/log"

@@ -3,7 +3,8 @@
  * file in memory until the guest asks for a flush. Killing the process is then a power cut that loses it.
  *
  *   WCACHE_DISK   the file
- *   WCACHE_EARLY  percentage of writes that reach the file at once and so overtake others (default 0)
+ *   WCACHE_EARLY  percentage of writes that reach the file at once and so overtake others, each whole or with only
+ *                 its first sectors (default 0)
  *   WCACHE_SEED   which ones
  *   WCACHE_LIES   if set, a flush is answered with success and does nothing
  *
@@ -20,6 +21,7 @@
 
 #define MAX_WRITES (1 << 16)
 #define MAX_BYTES (64 << 20)
+#define SECTOR_BYTES 512
 
 struct pending_write {
 	off64_t offset;
@@ -65,10 +67,20 @@ static bool is_disk(int fd)
 }
 
 /* A linear congruential generator (Knuth, MMIX); its high bits are the random ones. */
-static unsigned int random_percent(void)
+static unsigned int random_below(unsigned int limit)
 {
 	random_state = random_state * 6364136223846793005ULL + 1442695040888963407ULL;
-	return (random_state >> 33) % 100;
+	return (random_state >> 33) % limit;
+}
+
+/* How much of a write reaches the file before any flush. */
+static size_t early_length(size_t length)
+{
+	size_t sectors = length / SECTOR_BYTES;
+
+	if (random_below(100) >= early_percent)
+		return 0;
+	return sectors > 1 ? SECTOR_BYTES * (1 + random_below(sectors)) : length;
 }
 
 static void write_all_pending(int fd)
@@ -84,6 +96,8 @@ static void write_all_pending(int fd)
 
 ssize_t pwrite64(int fd, const void *from, size_t length, off64_t offset)
 {
+	size_t early;
+
 	if (!is_disk(fd))
 		return real_pwrite(fd, from, length, offset);
 	if (pending_count == MAX_WRITES || bytes_used + length > MAX_BYTES)
@@ -92,7 +106,8 @@ ssize_t pwrite64(int fd, const void *from, size_t length, off64_t offset)
 	pending[pending_count++] = (struct pending_write){ offset, length, bytes + bytes_used };
 	bytes_used += length;
 	/* It also stays pending: what is written later in order must not undo it. */
-	if (random_percent() < early_percent && real_pwrite(fd, from, length, offset) < 0)
+	early = early_length(length);
+	if (early > 0 && real_pwrite(fd, from, early, offset) < 0)
 		return -1;
 	return length;
 }
