@@ -121,10 +121,11 @@ function statusText(path: string, outbox: Inspection): string {
 
 function peekText(entry: StoredEntry): string {
   const { topic, fieldsJson, historical } = decodeSample(entry.record);
+  const time = entry.wallMs === 0 ? "(clock not set)".padEnd(24) : isoTime(entry.wallMs);
   const marks = [historical ? "historical" : "", entry.acknowledged ? "acknowledged" : ""]
     .filter(Boolean)
     .join(", ");
-  return `${String(entry.seq).padStart(8)}  ${isoTime(entry.wallMs)}  ${topic}  {${fieldsJson}}${marks && `  (${marks})`}\n`;
+  return `${String(entry.seq).padStart(8)}  ${time}  ${topic}  {${fieldsJson}}${marks && `  (${marks})`}\n`;
 }
 
 /** As the node would publish it, with the topic in front, so that a database can import it. */

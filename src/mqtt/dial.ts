@@ -1,6 +1,6 @@
 import { connect as connectTcp, isIP } from "node:net";
 import type { Duplex } from "node:stream";
-import { type ConnectionOptions, connect as connectTls } from "node:tls";
+import type { ConnectionOptions, TLSSocket } from "node:tls";
 import { explainDialError, explainTlsError } from "./dial-error.ts";
 import { isSecure, type Server } from "./server.ts";
 import type { MqttSettings } from "./settings.ts";
@@ -80,13 +80,13 @@ async function dialTls(
   caPath: string | undefined,
   signal: AbortSignal,
 ): Promise<Duplex> {
-  const socket = openTls(server, options);
+  const socket = await openTls(server, options);
   try {
     return await opened(socket.setNoDelay(true), "secureConnect", signal);
   } catch (error) {
     const expectedName = options.servername ?? server.host;
     throw await explainTlsError(error as Error, { server, expectedName, caPath }, async () => {
-      const probe = openTls(server, { ...options, rejectUnauthorized: false });
+      const probe = await openTls(server, { ...options, rejectUnauthorized: false });
       try {
         await opened(probe, "secureConnect", signal);
         return probe.getPeerCertificate();
@@ -97,8 +97,10 @@ async function dialTls(
   }
 }
 
-function openTls(server: Server, options: ConnectionOptions) {
-  return connectTls({
+/** Loaded only here: importing it takes 2 MiB of memory, as it unpacks every root certificate that Node knows. */
+async function openTls(server: Server, options: ConnectionOptions): Promise<TLSSocket> {
+  const { connect } = await import("node:tls");
+  return connect({
     ...options,
     host: server.host,
     port: server.port,

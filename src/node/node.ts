@@ -64,7 +64,7 @@ export interface Node {
   status(): NodeStatus;
   /** Outputs safe, outbox on disk, `offline` published; within the contract's 5 s whatever the broker does. */
   stop(options?: StopOptions): Promise<void>;
-  /** Ends all work at once and tidies nothing up, as a killed process does. For simulations. */
+  /** Drops the connection without a word, as the kernel does for a killed process. For simulations. */
   abandon(): void;
 }
 
@@ -275,11 +275,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
       await journal.close().catch(() => {});
       await bounded("closing the outbox", outbox.close());
     },
-    abandon() {
-      running.abort();
-      link()?.abandon(new Error("the node was killed"));
-      farewell.abort();
-    },
+    abandon: () => link()?.abandon(new Error("the node was killed")),
   };
 }
 

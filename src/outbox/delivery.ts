@@ -6,14 +6,9 @@ import type { Losses } from "./losses.ts";
 import type { Entry } from "./outbox.ts";
 import type { ProgressFile } from "./progress.ts";
 import type { Segment } from "./segment.ts";
-import type { LogEntry } from "./segment-format.ts";
+import { type LogEntry, TIME_UNKNOWN_MS } from "./segment-format.ts";
 import type { SegmentLog } from "./segment-log.ts";
 import type { Waiting } from "./waiting.ts";
-
-/** A wall clock before this was never set. */
-const CLOCK_SET_MS = Date.UTC(2024, 0);
-/** A record stored with a time before this was stored while the clock was not set. */
-const RECORD_TIME_SET_MS = Date.UTC(2020, 0);
 
 export interface DeliveryParts {
   readonly files: FileLayer;
@@ -171,8 +166,10 @@ export class Delivery {
   }
 
   #isExpired({ wallMs }: LogEntry): boolean {
-    const nowMs = this.#parts.clock.wallMs();
-    if (nowMs < CLOCK_SET_MS || wallMs < RECORD_TIME_SET_MS || wallMs > nowMs) return false;
+    const { clock } = this.#parts;
+    const nowMs = clock.wallMs();
+    // By a clock that was not set, then or now, no record is old.
+    if (!clock.synced() || wallMs === TIME_UNKNOWN_MS || wallMs > nowMs) return false;
     return nowMs - wallMs > this.#maxAgeMs;
   }
 }

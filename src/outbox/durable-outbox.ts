@@ -5,6 +5,7 @@ import type { Intake } from "./intake.ts";
 import type { Losses } from "./losses.ts";
 import type { Drop, Entry, Opening, Outbox, OutboxStatus } from "./outbox.ts";
 import type { ProgressFile } from "./progress.ts";
+import { knownTimeMs } from "./segment-format.ts";
 import type { SegmentLog } from "./segment-log.ts";
 import { Waiters } from "./waiters.ts";
 import type { Waiting } from "./waiting.ts";
@@ -108,7 +109,7 @@ export class DurableOutbox implements Outbox {
       diskBytes: log.diskBytes,
       firstSeq: oldest?.seq,
       nextSeq: intake.nextSeq,
-      oldestWallMs: oldest?.wallMs,
+      oldestWallMs: knownTimeMs(oldest),
       appended: this.#appended,
       acknowledged: delivery.acknowledged,
       dropped: losses.total,

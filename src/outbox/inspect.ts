@@ -5,11 +5,12 @@ import { lockOwner } from "./lock.ts";
 import { findEnd } from "./log-end.ts";
 import { LogReader } from "./log-reader.ts";
 import type { Entry } from "./outbox.ts";
+import { knownTimeMs } from "./segment-format.ts";
 import { intact, survey } from "./survey.ts";
 
 /** A record on disk, as people look at it. */
 export interface StoredEntry extends Entry {
-  /** Wall time of the append. */
+  /** Wall time of the append; 0 where the clock was not set. */
   readonly wallMs: number;
   /** The broker has it; its place was not needed for another yet. */
   readonly acknowledged: boolean;
@@ -59,7 +60,7 @@ export function inspectOutbox(path: string, files: FileLayer): Inspection {
     ownerPid: ownerOf(files, path),
     depth: totals.records - records,
     depthBytes: totals.bytes - bytes,
-    oldestWallMs: oldest?.wallMs,
+    oldestWallMs: knownTimeMs(oldest),
     diskBytes: found.segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     ackedSeq,
     lastSeq: newest?.lastSeq ?? 0,

@@ -5,7 +5,7 @@ import type { Losses } from "./losses.ts";
 import { Numbers, type NumbersStart } from "./numbers.ts";
 import type { ProgressFile } from "./progress.ts";
 import { entriesAfter } from "./salvage.ts";
-import { GAP_BYTES, gap, storedBytes } from "./segment-format.ts";
+import { GAP_BYTES, gap, storedBytes, TIME_UNKNOWN_MS } from "./segment-format.ts";
 import type { SegmentLog } from "./segment-log.ts";
 import type { StateFile } from "./state.ts";
 import { SyncSchedule } from "./sync-schedule.ts";
@@ -88,7 +88,8 @@ export class Intake {
   /** Takes a record in and returns its number. Never fails: what the disk refuses waits in memory, within bounds. */
   append(record: Uint8Array): number {
     const seq = this.#numbers.take();
-    const wallMs = this.#parts.clock.wallMs();
+    const { clock } = this.#parts;
+    const wallMs = clock.synced() ? clock.wallMs() : TIME_UNKNOWN_MS;
     if (this.#refusal === undefined) this.#store(seq, wallMs, record);
     else this.#hold(seq, wallMs, record);
     return seq;

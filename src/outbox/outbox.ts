@@ -33,7 +33,7 @@ export interface OutboxStatus {
   readonly firstSeq: number | undefined;
   /** The number that the next record will get. */
   readonly nextSeq: number;
-  /** Wall time of the oldest unacknowledged record's append. */
+  /** Wall time of the oldest unacknowledged record's append, where the clock was set then. */
   readonly oldestWallMs: number | undefined;
   readonly appended: number;
   readonly acknowledged: number;

@@ -44,16 +44,24 @@ export interface LogEntry {
   readonly kind: EntryKind;
   readonly fromSeq: number;
   readonly seq: number;
-  /** Wall time of the append. */
+  /** Wall time of the append; {@link TIME_UNKNOWN_MS} where the clock was not set, and of a gap. */
   readonly wallMs: number;
   /** A gap has none. */
   readonly payload: Uint8Array;
 }
 
+/** Stored in place of the time by a clock that was never set. */
+export const TIME_UNKNOWN_MS = 0;
+
+/** A time as it was stored, where it was known. */
+export function knownTimeMs(entry: LogEntry | undefined): number | undefined {
+  return entry === undefined || entry.wallMs === TIME_UNKNOWN_MS ? undefined : entry.wallMs;
+}
+
 const NOTHING = new Uint8Array(0);
 
 export function gap(kind: GapKind, fromSeq: number, toSeq: number): LogEntry {
-  return { kind, fromSeq, seq: toSeq, wallMs: 0, payload: NOTHING };
+  return { kind, fromSeq, seq: toSeq, wallMs: TIME_UNKNOWN_MS, payload: NOTHING };
 }
 
 /** A gap stores its first number as its payload. */

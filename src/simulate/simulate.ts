@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -6,6 +7,7 @@ import { Ledger, type Verdict } from "../audit/ledger.ts";
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
 import { formatProblem } from "../config/problem.ts";
+import type { Clock } from "../device/clock.ts";
 import { seededRandom } from "../device/random.ts";
 import type { SimBoard } from "../device/sim/board.ts";
 import { VirtualClock } from "../device/sim/clock.ts";
@@ -112,14 +114,16 @@ export async function simulate(options: SimulateOptions): Promise<Simulation> {
   });
 
   let mount: Mount;
+  let life: Life;
   let supervisor: Supervisor;
   let current = config;
 
   async function start(): Promise<void> {
     mount = disk.mount();
+    life = mortal(clock);
     const starting = supervise(current, {
       version: "simulated",
-      clock,
+      clock: life.clock,
       random,
       log: options.log ?? silentLog,
       files: mount,
@@ -137,6 +141,7 @@ export async function simulate(options: SimulateOptions): Promise<Simulation> {
       return;
     }
     mount.kill();
+    life.end();
     supervisor.abandon();
     await broker.settled();
     if (ending !== "power_cut") return;
@@ -232,6 +237,31 @@ async function configFrom({ config, seed, drivers = [], env = {} }: SimulateOpti
   if (!result.ok) throw new Error(result.problems.map((problem) => formatProblem(problem)).join("\n"));
   if (seed === undefined) return result.config;
   return { ...result.config, simulation: { ...result.config.simulation, seed } };
+}
+
+/** Time as one process sees it. */
+interface Life {
+  readonly clock: Clock;
+  /** The process dies: it wakes from no sleep any more. */
+  end(): void;
+}
+
+function mortal(clock: VirtualClock): Life {
+  const death = new AbortController();
+  setMaxListeners(0, death.signal);
+  return {
+    clock: {
+      bootId: clock.bootId,
+      wallMs: () => clock.wallMs(),
+      monotonicMs: () => clock.monotonicMs(),
+      synced: () => clock.synced(),
+      async sleep(durationMs, signal) {
+        await clock.sleep(durationMs, signal ? AbortSignal.any([signal, death.signal]) : death.signal);
+        if (death.signal.aborted) await new Promise<never>(() => {});
+      },
+    },
+    end: () => death.abort(),
+  };
 }
 
 /** The broker outlives a power cut, and with it the clock. */

@@ -226,15 +226,24 @@ describe("age", () => {
   });
 
   test.each([
-    ["a clock that was never set", Date.UTC(2026, 0), Date.UTC(1970, 0, 2)],
-    ["a record stored before the clock was set", Date.UTC(1970, 0, 2), Date.UTC(2026, 0)],
-    ["a record from the future", Date.UTC(2027, 0), Date.UTC(2026, 0)],
-  ])("is no reason to drop anything with %s", async (_, storedMs, nowMs) => {
+    ["a clock that is not set", Date.UTC(2026, 0), true, Date.UTC(2026, 6), false],
+    [
+      "a record stored before the clock was set, at a date kept from the last run",
+      Date.UTC(2025, 11),
+      false,
+      Date.UTC(2026, 0),
+      true,
+    ],
+    ["a record from the future", Date.UTC(2027, 0), true, Date.UTC(2026, 0), true],
+  ])("is no reason to drop anything with %s", async (_, storedMs, storedSynced, nowMs, nowSynced) => {
     const rig = new Rig({ maxAgeMs: HOUR_MS });
     const outbox = await rig.open();
     rig.clock.setWall(storedMs);
+    rig.clock.setSynced(storedSynced);
     fill(outbox, 3);
+    expect(outbox.status().oldestWallMs).toBe(storedSynced ? storedMs : undefined);
     rig.clock.setWall(nowMs);
+    rig.clock.setSynced(nowSynced);
     await rig.clock.advance(120_000);
     expect(drain(outbox)).toEqual([1, 2, 3]);
     expect(outbox.takeDrops()).toEqual([]);

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../clock.ts";
@@ -60,7 +59,8 @@ function readBootId(root: string): string {
   } catch {
     // Not Linux.
   }
-  return randomBytes(4).toString("hex");
+  // The global, not node:crypto: most machines never come here, and need not load it.
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(4))).toString("hex");
 }
 
 function timer(durationMs: number, signal: AbortSignal | undefined): Promise<void> {

@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { access, open, readdir, readFile } from "node:fs/promises";
+import { access, open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 
 /** The small text files through which the kernel speaks (`/proc`, `/sys`), by path below one root. Errors are Node's. */
@@ -13,9 +13,12 @@ export interface TextFiles {
   isUsable(path: string): Promise<boolean>;
 }
 
+/** Enough for most of them. */
+const CHUNK_BYTES = 2_048;
+
 export function textFiles(root = "/"): TextFiles {
   return {
-    read: async (path) => (await readFile(join(root, path), "utf8")).replace(/[\0\s]+$/, ""),
+    read: async (path) => (await readShort(join(root, path))).replace(/[\0\s]+$/, ""),
     async write(path, text) {
       const file = await open(join(root, path), constants.O_WRONLY);
       try {
@@ -31,6 +34,22 @@ export function textFiles(root = "/"): TextFiles {
         () => false,
       ),
   };
+}
+
+/** The kernel gives its files no size, and for such a one `readFile` takes 64 KiB each time. */
+async function readShort(path: string): Promise<string> {
+  const file = await open(path, constants.O_RDONLY);
+  try {
+    const chunks: Buffer[] = [];
+    for (;;) {
+      const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+      const { bytesRead } = await file.read(chunk, 0, CHUNK_BYTES);
+      if (bytesRead === 0) return Buffer.concat(chunks).toString();
+      chunks.push(chunk.subarray(0, bytesRead));
+    }
+  } finally {
+    await file.close();
+  }
 }
 
 /** The system's name for what went wrong (`ENOENT`); empty where the error has none. */
