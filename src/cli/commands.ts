@@ -7,6 +7,7 @@ import { init } from "./init.ts";
 import type { CliIo } from "./io.ts";
 import { read } from "./read.ts";
 import { run } from "./run.ts";
+import { safe } from "./safe.ts";
 import { schema } from "./schema.ts";
 import { set } from "./set.ts";
 
@@ -63,6 +64,13 @@ export const commands: readonly Command[] = [
     summary: "Moves one actuator through its guard, on a node that is not running",
     details: `${CONFIG}${SIMULATE}  --for 5s        how long; without it until Ctrl-C. Afterwards the actuator is made safe\n`,
     run: set,
+  },
+  {
+    name: "safe",
+    synopsis: "[--config FILE] [--simulate]",
+    summary: "Makes every actuator safe, from nothing but the configuration: for after a crash",
+    details: `${CONFIG}${SIMULATE}`,
+    run: safe,
   },
   {
     name: "buffer",

@@ -112,7 +112,13 @@ async function openTls(server: Server, options: ConnectionOptions): Promise<TLSS
 async function webSocketOver(socket: Duplex, { scheme, host, port, path = "/" }: Server): Promise<Duplex> {
   const { streamBuilder } = await import("mqtt/lib/connect/ws");
   const hostname = host.includes(":") ? `[${host}]` : host;
-  const options = { protocol: scheme, hostname, port, path, wsOptions: { createConnection: () => socket } };
+  const options = {
+    protocol: scheme,
+    hostname,
+    port,
+    path,
+    wsOptions: { createConnection: () => socket, perMessageDeflate: false },
+  };
   const stream = streamBuilder(undefined as never, options as Parameters<typeof streamBuilder>[1]);
   return stream as unknown as Duplex;
 }

@@ -145,6 +145,20 @@ describe("fieldpost set", () => {
   });
 });
 
+describe("fieldpost safe", () => {
+  test("makes every actuator safe from nothing but the configuration", async () => {
+    const { code, stdout } = await fieldpost("safe", "--simulate", ...config());
+    expect({ code, stdout }).toEqual({ code: 0, stdout: "pump: off\n" });
+  });
+
+  test("says which actuator it could not make safe, and why, and exits with 1", async () => {
+    // This machine may have no GPIO, or one that this user may not use; either way no line 22 that is a pump.
+    const { code, stderr } = await fieldpost("safe", ...config());
+    if (code !== 0) expect(stderr).toMatch(/^fieldpost: pump: not safe: \S/);
+    expect(code === 0 || code === 1).toBe(true);
+  });
+});
+
 describe("fieldpost buffer and audit", () => {
   test("look at a node that runs, and set keeps its hands off it", async () => {
     const node = startBundle(["run", "--simulate", ...config()]);

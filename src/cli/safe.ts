@@ -1,0 +1,54 @@
+import { parseArgs } from "node:util";
+import { isOn } from "../actuators/rules.ts";
+import type { ActuatorConfig } from "../config/config.ts";
+import type { Board } from "../device/board.ts";
+import { type Clock, withDeadline } from "../device/clock.ts";
+import { linuxClock } from "../device/linux/clock.ts";
+import { chooseBoard } from "../node/board.ts";
+import { DEFAULT_CONFIG, loadOrExplain } from "./config-file.ts";
+import { EXIT } from "./exit.ts";
+import type { CliIo } from "./io.ts";
+
+/** One output that does not answer must not keep the others from being made safe. */
+const OUTPUT_DEADLINE_MS = 2_000;
+
+/**
+ * `fieldpost safe [--config FILE]`: drives every actuator to its `safe` value from nothing but the configuration. What a
+ * service runs after any exit, because a board goes on driving its outputs when the process is gone.
+ */
+export async function safe(args: string[], io: CliIo): Promise<number> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      config: { type: "string", short: "c", default: DEFAULT_CONFIG },
+      simulate: { type: "boolean", default: false },
+    },
+    strict: true,
+  });
+  const config = await loadOrExplain(values.config, io);
+  if (!config) return EXIT.config;
+  const clock = linuxClock();
+  const { board } = chooseBoard(config, values.simulate, clock);
+  let exitCode: number = EXIT.done;
+  const makeSafe = async (actuator: ActuatorConfig) => {
+    try {
+      await withDeadline(clock, "the output", OUTPUT_DEADLINE_MS, drive(actuator, board, clock));
+      io.stdout(`${actuator.id}: ${actuator.safe}\n`);
+    } catch (error) {
+      io.stderr(
+        `fieldpost: ${actuator.id}: not safe: ${error instanceof Error ? error.message : String(error)}\n`,
+      );
+      exitCode = EXIT.failed;
+    }
+  };
+  // What is to be off goes first: what is to be on may be interlocked with it.
+  await Promise.all(config.actuators.filter((actuator) => !isOn(actuator.safe)).map(makeSafe));
+  await Promise.all(config.actuators.filter((actuator) => isOn(actuator.safe)).map(makeSafe));
+  await board.close();
+  return exitCode;
+}
+
+async function drive({ kind, options, safe }: ActuatorConfig, board: Board, clock: Clock): Promise<void> {
+  const output = await kind.open(board.gpio, options, safe, clock);
+  await output.close();
+}
