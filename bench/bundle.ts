@@ -1,0 +1,36 @@
+import { readdirSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { Figure, Part } from "./figure.ts";
+
+const MAX_BUNDLE_BYTES = 450_000;
+
+/** What a device has to store and every update has to send. */
+export const bundle: Part = {
+  name: "bundle",
+  title: "what is installed on a device, besides Node",
+  async measure({ bundle }) {
+    const figures: Figure[] = [
+      {
+        name: "dist/fieldpost.js",
+        unit: "bytes",
+        runs: [statSync(bundle).size],
+        target: { of: "figure", bound: "at most", limit: MAX_BUNDLE_BYTES },
+      },
+    ];
+    const native = join(dirname(bundle), "native");
+    for (const file of filesBelow(native))
+      figures.push({ name: `native/${file}`, unit: "bytes", runs: [statSync(join(native, file)).size] });
+    return { figures };
+  },
+};
+
+function filesBelow(folder: string): string[] {
+  try {
+    return readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) =>
+      statSync(join(folder, file)).isFile(),
+    );
+  } catch {
+    // No native part could be built on this machine.
+    return [];
+  }
+}

@@ -1,0 +1,53 @@
+// A process of its own: drains the outbox in a folder to a broker the way a node does; prints how long that took.
+// Arguments: folder, port, number of records, window.
+import { readFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { linuxClock } from "../src/device/linux/clock.ts";
+import { silentLog } from "../src/log.ts";
+import { openLink } from "../src/mqtt/connect.ts";
+import { networkDial } from "../src/mqtt/dial.ts";
+import { createUplink } from "../src/mqtt/uplink.ts";
+import { openStore } from "./store.ts";
+
+const [folder, port, records, window] = process.argv.slice(2);
+const clock = linuxClock();
+const outbox = await openStore(folder!, { syncAfterMs: 1_000 });
+const link = await openLink(
+  {
+    server: { scheme: "mqtt", host: "127.0.0.1", port: Number(port) },
+    version: 5,
+    clientId: "drain",
+    keepaliveMs: 25_000,
+    sessionExpiryMs: 0,
+    onMessage() {},
+    clock,
+    log: silentLog,
+  },
+  networkDial(undefined, readFile),
+  new AbortController().signal,
+);
+const uplink = createUplink({
+  outbox,
+  topicRoot: "fieldpost/bench",
+  qos: 1,
+  maxInFlight: Number(window),
+  ratePerSecond: 0,
+  clock,
+  log: silentLog,
+  onDrop({ seq, error }) {
+    throw new Error(`record ${seq} was dropped: ${error}`);
+  },
+});
+
+const startMs = performance.now();
+const startCpu = process.cpuUsage();
+const draining = uplink.run(link);
+while (outbox.status().depth > 0 && !link.closed.aborted) await sleep(1);
+const tookMs = performance.now() - startMs;
+const { user, system } = process.cpuUsage(startCpu);
+const { delivered } = uplink.status();
+if (delivered !== Number(records)) throw new Error(`${delivered} of ${records} records were delivered`);
+process.stdout.write(JSON.stringify({ tookMs, cpuMs: (user + system) / 1000 }));
+await link.end();
+await draining;
+await outbox.close();

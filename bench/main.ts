@@ -1,0 +1,44 @@
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { bundle } from "./bundle.ts";
+import { drain } from "./drain.ts";
+import type { Bench, Part } from "./figure.ts";
+import { flash } from "./flash.ts";
+import { machine } from "./machine.ts";
+import { memory } from "./memory.ts";
+import { outbox } from "./outbox.ts";
+import { misses, type Report, toJson, toText } from "./report.ts";
+import { makeScratchFolder } from "./scratch.ts";
+import { start } from "./start.ts";
+
+const parts: readonly Part[] = [bundle, start, memory, outbox, drain, flash];
+
+const { values } = parseArgs({
+  options: {
+    json: { type: "boolean", default: false },
+    check: { type: "boolean", default: false },
+    only: { type: "string" },
+  },
+});
+const chosen = parts.filter(({ name }) => values.only === undefined || name === values.only);
+if (chosen.length === 0) {
+  process.stderr.write(`bench: --only takes one of: ${parts.map(({ name }) => name).join(", ")}\n`);
+  process.exit(64);
+}
+
+const bench: Bench = {
+  folder: makeScratchFolder(),
+  bundle: resolve("dist/fieldpost.js"),
+  progress: (text) => void process.stderr.write(`bench: ${text}\n`),
+};
+const measured: Report["parts"][number][] = [];
+for (const part of chosen) {
+  bench.progress(`${part.name}: ${part.title}`);
+  measured.push({ part, findings: await part.measure(bench) });
+}
+const report: Report = { machine: machine(bench.folder), parts: measured };
+process.stdout.write(values.json ? toJson(report) : toText(report));
+
+const missed = values.check ? misses(report) : [];
+for (const line of missed) process.stderr.write(`bench: target missed: ${line}\n`);
+process.exitCode = missed.length > 0 ? 1 : 0;
