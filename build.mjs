@@ -48,8 +48,12 @@ const replaced = {
     };`,
 };
 
+// WebSockets carry MQTT packets of a few hundred bytes: compressing them is not offered (RFC 7692 is an option).
+const noDeflate = `module.exports = class { static get extensionName() { return "permessage-deflate"; } };`;
+
 // Of `yaml`, a node reads and never writes; and it reads YAML 1.2, not the tags of 1.1.
-const unusedYaml = /browser[\\/]dist[\\/](stringify[\\/]\w+|schema[\\/]yaml-1\.1[\\/](binary|omap|pairs|set|timestamp))\.js$/;
+const unusedYaml =
+  /browser[\\/]dist[\\/](stringify[\\/]\w+|schema[\\/]yaml-1\.1[\\/](binary|omap|pairs|set|timestamp|int|float|bool)|visit|parse[\\/]cst-(visit|stringify)|doc[\\/](applyReviver|createNode))\.js$/;
 
 // Wanted at a desk and never in the field: a file of its own, loaded when asked for.
 /** @type {import("esbuild").Plugin} */
@@ -77,7 +81,10 @@ const lean = {
     // The build of `yaml` that is made of ES modules, of which what is not used can be left out.
     const yaml = join(dirname(require.resolve("yaml/package.json")), "browser/dist/index.js");
     build.onResolve({ filter: /^yaml$/ }, () => ({ path: yaml, sideEffects: false }));
-    build.onLoad({ filter: unusedYaml }, ({ path }) => ({ contents: withoutBodies(readFileSync(path, "utf8")) }));
+    build.onLoad({ filter: /ws[\\/]lib[\\/]permessage-deflate\.js$/ }, () => ({ contents: noDeflate }));
+    build.onLoad({ filter: unusedYaml }, ({ path }) => ({
+      contents: withoutBodies(readFileSync(path, "utf8")),
+    }));
   },
 };
 
@@ -113,7 +120,9 @@ const native = {
     }));
     // Optional dependencies that could not be installed stay outside; the board reports them when they are needed.
     build.onResolve({ filter: /^(i2c-bus|onoff)$/ }, (args) =>
-      args.pluginData === "checked" || isInstalled(args.path) ? undefined : { path: args.path, external: true },
+      args.pluginData === "checked" || isInstalled(args.path)
+        ? undefined
+        : { path: args.path, external: true },
     );
   },
 };
@@ -147,7 +156,8 @@ const bundle = /** @type {const} */ ({
   target: "node20",
   format: "esm",
   minify: true,
-  charset: "utf8",
+  // A source of nothing but ASCII takes one byte a character in memory; with one "→" in it, two.
+  charset: "ascii",
   sourcemap: "linked",
   sourcesContent: false,
   legalComments: "none",
