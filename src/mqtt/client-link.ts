@@ -4,8 +4,15 @@ import mqttPacket from "mqtt-packet";
 import { withDeadline } from "../device/clock.ts";
 import type { LinkOptions } from "./connect.ts";
 import { keepAlive } from "./keepalive.ts";
-import { type Incoming, type OpenLink, type Outgoing, PublishRefusedError } from "./link.ts";
-import { inWords, PACKET_TOO_LARGE, TOPIC_NAME_INVALID } from "./reason-codes.ts";
+import {
+  type Incoming,
+  LinkClosedError,
+  type OpenLink,
+  type Outgoing,
+  PublishRefusedError,
+  SessionTakenOverError,
+} from "./link.ts";
+import { inWords, PACKET_TOO_LARGE, SESSION_TAKEN_OVER, TOPIC_NAME_INVALID } from "./reason-codes.ts";
 
 export interface ClientLinkOptions extends LinkOptions {
   readonly client: MqttClient;
@@ -37,6 +44,8 @@ export function createLink(options: ClientLinkOptions): OpenLink {
   const pending = new Set<Pending>();
   const traffic = { sent: 0, received: 0 };
   let quarters = 0;
+  /** When the oldest request became the oldest: until then it may have waited its turn on a slow link. */
+  let oldestSinceQuarters = 0;
   let lastWords: Error | undefined;
 
   function close(reason: Error): void {
@@ -61,7 +70,10 @@ export function createLink(options: ClientLinkOptions): OpenLink {
     const entry: Pending = { quarters, settle: done };
     pending.add(entry);
     make((error) => {
-      if (pending.delete(entry)) done(error ?? undefined);
+      const [oldest] = pending;
+      if (!pending.delete(entry)) return;
+      if (entry === oldest) oldestSinceQuarters = quarters;
+      done(error ?? undefined);
     });
   }
 
@@ -121,19 +133,20 @@ export function createLink(options: ClientLinkOptions): OpenLink {
   });
   client.on("disconnect", (packet) => {
     const words = inWords(packet.reasonCode ?? 0, packet.properties?.reasonString);
-    lastWords = new Error(`the broker ended the connection: ${words}`);
+    const Reason = packet.reasonCode === SESSION_TAKEN_OVER ? SessionTakenOverError : Error;
+    lastWords = new Reason(`the broker ended the connection: ${words}`);
   });
   stream.on("error", (error: Error) => {
-    lastWords ??= error;
+    lastWords ??= isReset(error) ? new LinkClosedError("the connection was reset", { cause: error }) : error;
   });
   // Ahead of MQTT.js, which fails what is pending without a reason.
   stream.prependOnceListener("close", () =>
-    close(lastWords ?? new Error("the broker closed the connection")),
+    close(lastWords ?? new LinkClosedError("the broker closed the connection")),
   );
   client.handleMessage = createReceiver(options, link);
 
   const keepaliveMs = (connack.properties?.serverKeepAlive || Math.ceil(options.keepaliveMs / 1_000)) * 1_000;
-  const answerMs = Math.max(MIN_ANSWER_MS, ANSWER_INTERVALS * keepaliveMs);
+  const { answerTimeoutMs: answerMs = Math.max(MIN_ANSWER_MS, ANSWER_INTERVALS * keepaliveMs) } = options;
   void keepAlive({
     clock,
     keepaliveMs,
@@ -143,13 +156,21 @@ export function createLink(options: ClientLinkOptions): OpenLink {
     onQuarter(passed) {
       quarters = passed;
       const [oldest] = pending;
-      if (oldest === undefined || ((quarters - oldest.quarters - 1) * keepaliveMs) / 4 < answerMs) return;
+      if (oldest === undefined) return;
+      const sinceQuarters = Math.max(oldest.quarters, oldestSinceQuarters);
+      if (((quarters - sinceQuarters - 1) * keepaliveMs) / 4 < answerMs) return;
       log.debug("a request went unanswered", { answerMs, pending: pending.size });
       close(new Error(`the broker has left a message unacknowledged for ${answerMs / 1_000} s`));
     },
     dead: close,
   });
   return link;
+}
+
+/** A broker that closes while something of ours is under way resets the connection. */
+function isReset(error: Error): boolean {
+  const { code } = error as { code?: unknown };
+  return code === "ECONNRESET" || code === "EPIPE";
 }
 
 interface Limits {

@@ -25,6 +25,8 @@ export interface LinkOptions {
   readonly will?: { readonly topic: string; readonly payload: string };
   /** From dialling to CONNACK. Default: 20 s. */
   readonly connectTimeoutMs?: number;
+  /** How long the broker may take over a PUBACK, from when no older one is missing. Default: two keep alive intervals, at least 20 s. */
+  readonly answerTimeoutMs?: number;
   /** A QoS 1 message is acknowledged when the promise settles; meanwhile the link goes on. */
   readonly onMessage: (message: Incoming, link: OpenLink) => void | Promise<void>;
   readonly clock: Clock;
@@ -161,12 +163,14 @@ function whyNotAccepted(fault: Error | undefined, { server, version }: LinkOptio
   const code = (fault as { code?: unknown } | undefined)?.code;
   const at = formatServer(server);
   if (typeof code === "number" && isVersionRefusal(code))
-    return new UnsupportedVersionError(`${at} does not speak MQTT ${version === 5 ? "5" : "3.1.1"}`);
+    return new UnsupportedVersionError(`${at} does not speak MQTT ${version === 5 ? "5" : "3.1.1"}`, {
+      stated: true,
+    });
   if (typeof code === "number") return new ConnectionRefusedError(code, inWords(code));
   // A 3.1.1 broker's answer to a CONNECT of MQTT 5 cannot be read as MQTT 5, or is to close without one.
   const words = fault === undefined ? "the broker closed the connection without an answer" : fault.message;
   const refused = new Error(`${at}: ${words}`, { cause: fault });
   return version === 5 && typeof code !== "string"
-    ? new UnsupportedVersionError(refused.message, { cause: fault })
+    ? new UnsupportedVersionError(refused.message, { stated: false, cause: fault })
     : refused;
 }

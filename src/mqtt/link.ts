@@ -58,6 +58,16 @@ export class PublishRefusedError extends Error {
   }
 }
 
+/** The far end closed the link without a word. */
+export class LinkClosedError extends Error {
+  override readonly name = "LinkClosedError";
+}
+
+/** The broker ended the link for another client with the same client id (MQTT 5, section 3.1.4, [MQTT-3.1.4-3]). */
+export class SessionTakenOverError extends Error {
+  override readonly name = "SessionTakenOverError";
+}
+
 /** The broker answered CONNECT with a refusal. */
 export class ConnectionRefusedError extends Error {
   override readonly name = "ConnectionRefusedError";
@@ -72,4 +82,10 @@ export class ConnectionRefusedError extends Error {
 /** The far end does not speak the version of MQTT that it was addressed in. */
 export class UnsupportedVersionError extends Error {
   override readonly name = "UnsupportedVersionError";
+  /** Whether it said so. Otherwise its silence suggests it, which a connection that broke looks like as well. */
+  readonly stated: boolean;
+  constructor(message: string, { stated, cause }: { stated: boolean; cause?: unknown }) {
+    super(message, { cause });
+    this.stated = stated;
+  }
 }

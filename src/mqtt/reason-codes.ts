@@ -23,7 +23,7 @@ const REASON_CODES: Readonly<Record<number, string>> = {
   139: "server shutting down",
   140: "bad authentication method",
   141: "keep alive timeout",
-  142: "session taken over: another client uses the same mqtt.client_id",
+  142: "session taken over",
   143: "topic filter invalid",
   144: "topic name invalid",
   145: "packet identifier in use",
@@ -47,6 +47,7 @@ const REASON_CODES: Readonly<Record<number, string>> = {
 };
 
 /** Reason codes that are acted on (MQTT 5, section 2.4). */
+export const SESSION_TAKEN_OVER = 0x8e;
 export const TOPIC_NAME_INVALID = 0x90;
 export const PACKET_TOO_LARGE = 0x95;
 export const QUOTA_EXCEEDED = 0x97;

@@ -3,6 +3,7 @@ import type { Random } from "../device/random.ts";
 import type { Log } from "../log.ts";
 import { type BackoffBounds, backoffMs } from "./backoff.ts";
 import { type OpenLink, UnsupportedVersionError } from "./link.ts";
+import { createRivalWatch } from "./rival.ts";
 import { formatServer, type Server } from "./server.ts";
 
 /** Something to do on each new link, in its turn. The last one may go on until the link closes. */
@@ -14,6 +15,7 @@ export interface LinkStep {
 export interface SessionOptions {
   /** Tried in turn; at least one. */
   readonly servers: readonly Server[];
+  readonly clientId: string;
   /** `auto`: 5, and 3.1.1 with a broker that does not speak it. */
   readonly version: "auto" | "3.1.1" | "5";
   /** Makes one connection. */
@@ -74,6 +76,7 @@ export function createSession(options: SessionOptions): Session {
   /** Since the last link that was stable. */
   let waits = 0;
   let outageLogged = false;
+  const rivals = createRivalWatch(options.clientId);
 
   const server = () => servers[turn % servers.length]!;
 
@@ -81,17 +84,22 @@ export function createSession(options: SessionOptions): Session {
     const { version } = options;
     if (version !== "auto") return options.open(server(), version === "5" ? 5 : 4, signal);
     const learnt = learntVersions.get(server());
-    const link = await options.open(server(), learnt ?? 5, signal).catch((error) => {
+    try {
+      const link = await options.open(server(), learnt ?? 5, signal);
+      learntVersions.set(server(), link.version);
+      return link;
+    } catch (error) {
       if (!(error instanceof UnsupportedVersionError)) throw error;
       if (learnt !== undefined) {
         learntVersions.delete(server());
         throw error;
       }
       log.debug("falling back to MQTT 3.1.1", { error: error.message });
-      return options.open(server(), 4, signal);
-    });
-    learntVersions.set(server(), link.version);
-    return link;
+      const link = await options.open(server(), 4, signal);
+      // A link that broke while it was made must not cost MQTT 5 for good.
+      if (error.stated) learntVersions.set(server(), 4);
+      return link;
+    }
   }
 
   async function tryConnect(signal: AbortSignal): Promise<OpenLink | undefined> {
@@ -104,7 +112,8 @@ export function createSession(options: SessionOptions): Session {
     }
   }
 
-  async function live(link: OpenLink, signal: AbortSignal): Promise<void> {
+  /** Resolves when the link is gone, with whether a rival threw it out at once. */
+  async function live(link: OpenLink, signal: AbortSignal): Promise<boolean> {
     current = link;
     connects++;
     const startMs = clock.monotonicMs();
@@ -120,8 +129,14 @@ export function createSession(options: SessionOptions): Session {
     if (signal.aborted) await sayGoodbye(link);
     current = undefined;
     sinceMs = clock.monotonicMs();
-    if (sinceMs - startMs >= STABLE_LINK_MS) waits = 0;
-    if (!signal.aborted) failed(link.closed.reason as Error, "lost the broker");
+    if (signal.aborted) return false;
+    const livedMs = sinceMs - startMs;
+    const isStable = livedMs >= STABLE_LINK_MS;
+    if (isStable) waits = 0;
+    const reason = link.closed.reason as Error;
+    const rival = rivals.suspect({ version: link.version, livedMs, reason });
+    failed(rival ?? reason, "lost the broker");
+    return rival !== undefined && !isStable;
   }
 
   async function takeSteps(link: OpenLink): Promise<void> {
@@ -159,8 +174,9 @@ export function createSession(options: SessionOptions): Session {
     async run(signal) {
       for (let refused = 0; !signal.aborted; ) {
         const link = await tryConnect(signal);
+        let isRivalled = false;
         if (link) {
-          await live(link, signal);
+          isRivalled = await live(link, signal);
           refused = 0;
         } else {
           turn++;
@@ -169,7 +185,8 @@ export function createSession(options: SessionOptions): Session {
         // Every server of the list gets its turn before the wait.
         if (link === undefined && refused % servers.length !== 0) continue;
         waits++;
-        await clock.sleep(backoffMs(waits, options.reconnect, random), signal);
+        const bounds = isRivalled ? truce(options.reconnect) : options.reconnect;
+        await clock.sleep(backoffMs(waits, bounds, random), signal);
       }
     },
     hasSession: () => current !== undefined && !current.closed.aborted,
@@ -184,6 +201,14 @@ export function createSession(options: SessionOptions): Session {
       lastError,
     }),
   };
+}
+
+/**
+ * Who was thrown out as soon as it came stays away as long as it may. Who had been there for long does not: so of two
+ * nodes with one client id one works, and the other looks in now and then, in case it is alone.
+ */
+function truce({ maxMs }: BackoffBounds): BackoffBounds {
+  return { minMs: maxMs / 2, maxMs };
 }
 
 function versionName(link: OpenLink): "3.1.1" | "5" {

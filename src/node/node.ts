@@ -157,6 +157,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
 
   const presence = createSession({
     servers: config.mqtt.url,
+    clientId: config.mqtt.client_id,
     version: config.mqtt.version,
     open: (server, protocolLevel, signal) =>
       openLink(

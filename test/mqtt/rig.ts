@@ -65,6 +65,7 @@ export async function createRig(options: RigOptions = {}) {
   const retained = createRetained(() => session.link(), log);
   const session = createSession({
     servers: [parseServer("mqtt://sim")],
+    clientId: "n1",
     version: "auto",
     open: (server, version, signal) =>
       openLink(
