@@ -1,16 +1,10 @@
 import { readFile } from "node:fs/promises";
-import { basename, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { join } from "node:path";
 import { test } from "vitest";
+import { bundle } from "./bundles.ts";
 import { bootGuest, type GuestJob } from "./guest.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-/**
- * Inside node_modules, so that what stays outside a bundle (native modules) is found from there; and as deep as
- * `test/process`, so that what is bundled from there finds `dist` at the same place.
- */
-const BUNDLES = join(ROOT, "node_modules", ".fieldpost-hardware");
+const LIMIT_S = 60;
 
 interface Outcome {
   readonly name: string;
@@ -19,44 +13,31 @@ interface Outcome {
 }
 
 /** Runs a file of `guest/`, written for `node:test`, in a guest; each of its tests becomes one of vitest's. */
-export async function guestSuite(file: string, job: Partial<GuestJob> = {}): Promise<void> {
+export async function guestSuite(file: string, job: Omit<GuestJob, "script"> = {}): Promise<void> {
   const [suite, reporter] = await bundle(file, "reporter.ts");
   const guest = await bootGuest({
     ...job,
-    script: `${job.script ?? ""}
-      exec ${process.execPath} --test-reporter=${reporter} --test-reporter-destination=/mnt/results/tests.jsonl ${suite}`,
+    // Ended from inside where it hangs, so that what it found is not lost with the guest.
+    script: `busybox timeout -s KILL ${LIMIT_S} ${process.execPath} --test-reporter=${reporter} \
+      --test-reporter-destination=/mnt/results/tests.jsonl ${suite}`,
+    limitMs: (LIMIT_S + 10) * 1_000,
   });
-  const status = await guest.ended;
-  const outcomes = await readOutcomes(join(guest.folder, "tests.jsonl"));
-  const failed = outcomes.some(({ failure }) => failure !== undefined);
-  for (const { name, failure } of outcomes) {
-    test(name, () => {
-      if (failure !== undefined) throw new Error(failure);
+  try {
+    const status = await guest.ended;
+    const outcomes = await readOutcomes(join(guest.folder, "tests.jsonl"));
+    for (const { name, failure } of outcomes) {
+      test(name, () => {
+        if (failure !== undefined) throw new Error(failure);
+      });
+    }
+    test("all of it ran", () => {
+      const failed = outcomes.some(({ failure }) => failure !== undefined);
+      if (status === undefined || (status !== 0 && !failed) || outcomes.length === 0)
+        throw new Error(`the guest ended with status ${status}, and printed:\n${guest.printed()}`);
     });
+  } finally {
+    await guest.remove();
   }
-  if (status !== 0 && !failed) {
-    throw new Error(`the guest ended with status ${status ?? "unknown"}:\n${guest.printed()}`);
-  }
-  if (outcomes.length === 0) throw new Error(`${file} ran no test:\n${guest.printed()}`);
-  await guest.remove();
-}
-
-/** Each file of `guest/` as one file that the guest's Node runs. */
-export async function bundle(...files: readonly string[]): Promise<string[]> {
-  await build({
-    absWorkingDir: ROOT,
-    entryPoints: files.map((file) => join("test/hardware/guest", file)),
-    outdir: BUNDLES,
-    outExtension: { ".js": ".mjs" },
-    bundle: true,
-    packages: "external",
-    platform: "node",
-    target: "node20",
-    format: "esm",
-    sourcemap: "inline",
-    logLevel: "warning",
-  });
-  return files.map((file) => join(BUNDLES, `${basename(file, ".ts")}.mjs`));
 }
 
 async function readOutcomes(file: string): Promise<readonly Outcome[]> {

@@ -22,6 +22,8 @@
 #define MAX_WRITES (1 << 16)
 #define MAX_BYTES (64 << 20)
 #define SECTOR_BYTES 512
+/* ext4's superblock, checksum and all, must be written whole or not at all: the one thing that nothing repairs. */
+#define SUPERBLOCK_END 2048
 
 struct pending_write {
 	off64_t offset;
@@ -42,7 +44,7 @@ static bool lies;
 
 static ssize_t (*real_pwrite)(int, const void *, size_t, off64_t);
 static ssize_t (*real_pread)(int, void *, size_t, off64_t);
-static int (*real_fsync)(int);
+static int (*real_fdatasync)(int);
 
 __attribute__((constructor)) static void start(void)
 {
@@ -52,7 +54,7 @@ __attribute__((constructor)) static void start(void)
 
 	real_pwrite = dlsym(RTLD_NEXT, "pwrite64");
 	real_pread = dlsym(RTLD_NEXT, "pread64");
-	real_fsync = dlsym(RTLD_NEXT, "fsync");
+	real_fdatasync = dlsym(RTLD_NEXT, "fdatasync");
 	disk_known = path && stat(path, &disk) == 0;
 	early_percent = early ? atoi(early) : 0;
 	random_state = seed ? strtoull(seed, NULL, 10) : 0;
@@ -74,13 +76,15 @@ static unsigned int random_below(unsigned int limit)
 }
 
 /* How much of a write reaches the file before any flush. */
-static size_t early_length(size_t length)
+static size_t early_length(size_t length, off64_t offset)
 {
 	size_t sectors = length / SECTOR_BYTES;
 
 	if (random_below(100) >= early_percent)
 		return 0;
-	return sectors > 1 ? SECTOR_BYTES * (1 + random_below(sectors)) : length;
+	if (sectors < 2 || offset < SUPERBLOCK_END)
+		return length;
+	return SECTOR_BYTES * (1 + random_below(sectors));
 }
 
 static void write_all_pending(int fd)
@@ -106,7 +110,7 @@ ssize_t pwrite64(int fd, const void *from, size_t length, off64_t offset)
 	pending[pending_count++] = (struct pending_write){ offset, length, bytes + bytes_used };
 	bytes_used += length;
 	/* It also stays pending: what is written later in order must not undo it. */
-	early = early_length(length);
+	early = early_length(length, offset);
 	if (early > 0 && real_pwrite(fd, from, early, offset) < 0)
 		return -1;
 	return length;
@@ -135,12 +139,13 @@ ssize_t pread64(int fd, void *into, size_t length, off64_t offset)
 	return got;
 }
 
-int fsync(int fd)
+/* How the kernel's process passes the guest's flush on. */
+int fdatasync(int fd)
 {
 	if (!is_disk(fd))
-		return real_fsync(fd);
+		return real_fdatasync(fd);
 	if (lies)
 		return 0;
 	write_all_pending(fd);
-	return real_fsync(fd);
+	return real_fdatasync(fd);
 }

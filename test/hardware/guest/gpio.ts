@@ -75,9 +75,10 @@ test("an output that a killed run left behind changes its polarity without a gli
 });
 
 test("an input that a killed run left watched can become an output", async () => {
-  await newGpio().input({ pin: 15 });
+  const left = await newGpio().input({ pin: 15 });
   await gpio.output({ pin: 15, initial: 1 });
   assert.equal(chip.level(15), 1);
+  await left.close();
 });
 
 test("an input reads its wire, either way up", async () => {
@@ -142,9 +143,9 @@ test("an input that is closed ends its edges and gives the line back to the kern
 });
 
 test("a line that a kernel driver owns is taken", async () => {
-  for (const open of [gpio.input({ pin: TAKEN_LINE }), gpio.output({ pin: TAKEN_LINE, initial: 0 })]) {
-    await assert.rejects(open, { name: "GpioError", fault: "taken", message: /GPIO4: .*driver/ });
-  }
+  const taken = { name: "GpioError", fault: "taken", message: /^GPIO4: / };
+  await assert.rejects(gpio.input({ pin: TAKEN_LINE }), taken);
+  await assert.rejects(gpio.output({ pin: TAKEN_LINE, initial: 0 }), taken);
 });
 
 test("a line that the chip does not have is refused", async () => {

@@ -91,11 +91,11 @@ for (const [name, errno, fault] of ADAPTER_ERRORS) {
 
 test("an address that a kernel driver holds is owned, until it lets go", async () => {
   bindKernelDriver(stubBus, "lm75", EEPROM);
-  await assert.rejects(stub.transfer(EEPROM, Uint8Array.of(0), 2), {
-    fault: "owned",
-    message: /driver: .*hwmon/,
-  });
-  unbindKernelDriver(stubBus, EEPROM);
+  try {
+    await assert.rejects(stub.transfer(EEPROM, Uint8Array.of(0), 2), { name: "I2cError", fault: "owned" });
+  } finally {
+    unbindKernelDriver(stubBus, EEPROM);
+  }
   await stub.transfer(EEPROM, Uint8Array.of(0), 2);
 });
 
@@ -147,7 +147,6 @@ test("the BME280 driver and the kernel's own driver read the same", async () => 
     hectopascal: Number(read(`${iio}/in_pressure_input`)) * 10,
     percent: Number(read(`${iio}/in_humidityrelative_input`)) / 1_000,
   };
-  await assert.rejects(sensor.read(), { fault: "owned" });
   unbindKernelDriver(stubBus, BME280);
   assert.ok(Math.abs(Number(ours.temperature) - kernel.celsius) < 0.01);
   assert.ok(Math.abs(Number(ours.pressure) - kernel.hectopascal) < 0.01);

@@ -18,9 +18,9 @@ export function read(path: string): string {
   return readFileSync(path, "utf8").trim();
 }
 
-/** Resolves when `condition` holds; rejects when it does not within two seconds. */
+/** Resolves when `condition` holds; rejects when it does not within ten seconds. */
 export async function eventually(what: string, condition: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 400; tries++) {
+  for (let tries = 0; tries < 2_000; tries++) {
     if (condition()) return;
     await sleep(5);
   }

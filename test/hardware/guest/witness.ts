@@ -1,8 +1,23 @@
+import { writeFileSync } from "node:fs";
 import { connectAsync } from "mqtt";
 
-/** Prints what the broker at `PORT` hands out: `heard TOPIC PAYLOAD`, a line each, onto the console outside. */
-const client = await connectAsync({ host: "127.0.0.1", port: Number(process.argv[2]), reconnectPeriod: 0 });
+/**
+ * Prints what the broker at port `argv[2]` hands out onto the console outside: `heard TOPIC PAYLOAD`, a line each.
+ * Makes the file `argv[3]` when it listens.
+ */
+const [port, listening] = process.argv.slice(2);
+const client = await connectWhenThere(Number(port));
 client.on("message", (topic, payload) => process.stdout.write(`heard ${topic} ${payload}\n`));
 client.on("close", () => process.exit());
 await client.subscribeAsync("fieldpost/n1/#", { qos: 1 });
-process.stdout.write("the witness listens\n");
+writeFileSync(listening!, "");
+
+async function connectWhenThere(port: number) {
+  for (;;) {
+    try {
+      return await connectAsync({ host: "127.0.0.1", port, reconnectPeriod: 0 });
+    } catch {
+      // The broker is still starting.
+    }
+  }
+}

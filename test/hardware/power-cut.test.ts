@@ -1,0 +1,91 @@
+import { expect, test } from "vitest";
+import { Ledger } from "../../src/audit/ledger.ts";
+import { seededRandom } from "../../src/device/random.ts";
+import type { WriteCache } from "./guest.ts";
+import { Account, type Told } from "./power-cut-account.ts";
+import { createNode, type PowerCutNodeOptions } from "./power-cut-node.ts";
+
+/** How often the power is cut, over both kinds of disk. A long run: POWER_CUTS=500. */
+const POWER_CUTS = Number(process.env["POWER_CUTS"] ?? 26);
+/** Chooses the instants; that they are hit to the microsecond is up to the machine. */
+const SEED = Number(process.env["POWER_CUT_SEED"] ?? Date.now() % 1_000_000);
+
+const SYNC_AFTER_MS = 300;
+/** Beyond `sync_after`: the machine's own delays. A flush of the guest's disk is one of the host's. */
+const SLACK_MS = 700;
+const PROMISES = { syncAfterMs: SYNC_AFTER_MS, slackMs: SLACK_MS };
+
+/** Counted from the start of the process, so that some cuts come while the outbox is being opened. */
+const LONGEST_LIFE_MS = 4_500;
+/** One life in so many is that long, so that there are always records old enough to be asked for. */
+const LONG_LIVES = 4;
+
+const LIMIT_MS = 60_000 + POWER_CUTS * 10_000;
+
+test("a disk that writes at once keeps what was promised, cut by cut", { timeout: LIMIT_MS }, async () => {
+  await keepsItsPromises("plain disk", undefined);
+});
+
+test("so does a disk with a write cache that loses, reorders and tears", { timeout: LIMIT_MS }, async () => {
+  await keepsItsPromises("write cache", { earlyPercent: 50, seed: SEED });
+});
+
+test("a disk that only says it has flushed is found out: the check can fail", {
+  timeout: LIMIT_MS,
+}, async () => {
+  const writeCache = { earlyPercent: 0, seed: SEED, lies: true };
+  expect(await violationsOf({ syncAfterMs: SYNC_AFTER_MS, writeCache })).not.toEqual([]);
+});
+
+test("a node that syncs too late is found out on a plain disk", { timeout: LIMIT_MS }, async () => {
+  expect(await violationsOf({ syncAfterMs: 3_600_000 })).not.toEqual([]);
+});
+
+/** Every other life has a broker, which goes at some moment, so that a backlog is left. */
+async function keepsItsPromises(name: string, writeCache: WriteCache | undefined): Promise<void> {
+  const cuts = Math.ceil(POWER_CUTS / 2);
+  const random = seededRandom(SEED);
+  const account = new Account(PROMISES);
+  const ledger = new Ledger("n1");
+  const node = await createNode({ syncAfterMs: SYNC_AFTER_MS, writeCache });
+  try {
+    let last = await node.live({ forMs: random() * LONGEST_LIFE_MS });
+    for (let cut = 1; cut <= cuts; cut++) {
+      observe(ledger, last.heard);
+      const forMs = cut % LONG_LIVES === 0 ? LONGEST_LIFE_MS : random() * LONGEST_LIFE_MS;
+      const broker = cut % 2 === 0 ? {} : { brokerForMs: random() * forMs };
+      const next = cut < cuts ? await node.live({ forMs, ...broker }) : await node.drain();
+      account.judge({ ...last, survivors: next.found });
+      last = next;
+    }
+    observe(ledger, last.heard);
+  } finally {
+    await node.remove();
+  }
+  const { lost, skipped, received } = ledger.verdict();
+  report(name, { seed: SEED, ...account.summary, received, skipped, lost });
+  expect({ violations: account.violations, lost }).toEqual({ violations: [], lost: 0 });
+  if (cuts > LONG_LIVES) expect(account.summary.checked).toBeGreaterThan(0);
+}
+
+async function violationsOf(options: PowerCutNodeOptions): Promise<readonly string[]> {
+  const node = await createNode(options);
+  try {
+    const account = new Account(PROMISES);
+    const life = await node.live({ forMs: LONGEST_LIFE_MS });
+    const { found } = await node.live({ forMs: 0 });
+    account.judge({ ...life, survivors: found });
+    return account.violations;
+  } finally {
+    await node.remove();
+  }
+}
+
+function observe(ledger: Ledger, heard: readonly Told[]): void {
+  for (const { seq, topic, fields } of heard) ledger.observe(topic, JSON.stringify({ seq, ...fields }));
+}
+
+function report(name: string, numbers: Readonly<Record<string, number>>): void {
+  const text = Object.entries(numbers).map(([what, number]) => `${what} ${number}`);
+  process.stderr.write(`power cuts, ${name}: ${text.join(", ")}\n`);
+}
