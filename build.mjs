@@ -1,13 +1,13 @@
 // Builds what is shipped:
 //   dist/fieldpost.js   the device bundle: one minified ESM file
-//   dist/native/        the native parts beside it, by platform, architecture and ABI
+//   dist/native/        the native parts beside it, by platform and architecture, and by ABI where they depend on it
 //   dist/demo.js        the demo, with its embedded broker; never on a device
 //   dist/json-schema.js what "fieldpost schema" prints; never on a device
 //   dist/index.js       the library; its dependencies come from node_modules
 // `node build.mjs --metafile` also writes dist/meta.json, which says what each byte of the bundle is.
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
@@ -196,14 +196,16 @@ if (process.argv.includes("--metafile")) {
 }
 
 function copyNativeParts() {
-  const folder = join(outdir, "native", `${process.platform}-${process.arch}-${process.versions.modules}`);
-  for (const [name, file] of [
-    ["i2c-bus", "i2c.node"],
-    ["epoll", "epoll.node"],
+  const machine = `${process.platform}-${process.arch}`;
+  const perAbi = `${machine}-${process.versions.modules}`;
+  for (const [from, folder] of [
+    ["node_modules/i2c-bus/build/Release/i2c.node", perAbi],
+    ["node_modules/epoll/build/Release/epoll.node", perAbi],
+    [`native/build/${machine}/fieldpost.node`, machine],
   ]) {
-    const from = join(root, "node_modules", name, "build", "Release", file);
-    if (!existsSync(from)) continue;
-    mkdirSync(folder, { recursive: true });
-    cpSync(from, join(folder, file));
+    if (!existsSync(join(root, from))) continue;
+    const to = join(outdir, "native", folder);
+    mkdirSync(to, { recursive: true });
+    cpSync(join(root, from), join(to, basename(from)));
   }
 }

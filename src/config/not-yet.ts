@@ -18,7 +18,6 @@ const NOT_YET: readonly Later[] = [
   { path: ["telemetry", "encoding"], values: ["cbor", "senml+json", "senml+cbor"] },
   { path: ["buffer", "when_full"], values: ["thin"] },
   { path: ["buffer", "tail"] },
-  { path: ["gpio", "backend"], values: ["cdev"] },
   { path: ["buffer", "replay", "order"], values: ["live_first"] },
 ];
 

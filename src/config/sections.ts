@@ -116,7 +116,7 @@ export const busesSettings = settings({
 });
 
 export const gpioSettings = settings({
-  backend: v.optional(described(v.picklist(["auto", "sysfs"]), "How lines are reached"), "auto"),
+  backend: v.optional(described(v.picklist(["auto", "cdev", "sysfs"]), "How lines are reached"), "auto"),
   chip: v.optional(
     described(text(64), "The GPIO chip: auto, gpiochip0 or a label such as pinctrl-bcm2835"),
     "auto",

@@ -26,7 +26,10 @@ export interface SimulatedBoard {
 
 /** The simulated board in place of the real one: everything behind it is the same code. */
 export function chooseBoard(config: Config, simulate: boolean, clock: Clock): BoardChoice {
-  if (!simulate) return { board: linuxBoard({ clock, gpioChip: config.gpio.chip }) };
+  if (!simulate) {
+    const { backend, chip } = config.gpio;
+    return { board: linuxBoard({ clock, gpioBackend: backend, gpioChip: chip }) };
+  }
   const simulated = simulateBoard(config, clock);
   return { board: simulated.board, simulated };
 }

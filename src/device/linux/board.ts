@@ -1,9 +1,9 @@
-import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Board } from "../board.ts";
 import type { Clock } from "../clock.ts";
 import { type I2cBus, oneAtATime } from "../i2c.ts";
-import { sysfsGpio } from "./gpio.ts";
+import { deviceNames } from "./char-devices.ts";
+import { type GpioBackend, linuxGpio } from "./gpio-backend.ts";
 import { linuxHost } from "./host.ts";
 import { linuxI2cBus } from "./i2c.ts";
 import { linuxOneWire } from "./one-wire.ts";
@@ -13,6 +13,8 @@ export interface LinuxBoardOptions {
   readonly clock: Clock;
   /** The folder that stands for `/`. */
   readonly root?: string;
+  /** Configuration's `gpio.backend`; default `auto`. */
+  readonly gpioBackend?: GpioBackend;
   /** Configuration's `gpio.chip`: the name or label of a GPIO chip; default `auto`. */
   readonly gpioChip?: string;
 }
@@ -24,11 +26,16 @@ const TRANSFER_DEADLINE_MS = 2_500;
 const HEADER_I2C = "i2c-1";
 
 /** The machine that the program runs on. Nothing is opened before it is used. */
-export function linuxBoard({ clock, root = "/", gpioChip = "auto" }: LinuxBoardOptions): Board {
+export function linuxBoard({
+  clock,
+  root = "/",
+  gpioBackend = "auto",
+  gpioChip = "auto",
+}: LinuxBoardOptions): Board {
   const files = textFiles(root);
   const buses = new Map<string, I2cBus>();
   return {
-    gpio: sysfsGpio({ clock, files, chip: gpioChip }),
+    gpio: linuxGpio({ backend: gpioBackend, chip: gpioChip, clock, files, dev: join(root, "dev") }),
     oneWire: linuxOneWire(files),
     host: linuxHost({ files, root }),
     defaultI2c: `/dev/${headerBus(join(root, "dev"))}`,
@@ -52,12 +59,4 @@ function headerBus(dev: string): string {
     .map(Number)
     .sort((a, b) => a - b);
   return numbers.length === 0 || numbers.includes(1) ? HEADER_I2C : `i2c-${numbers[0]}`;
-}
-
-function deviceNames(dev: string): readonly string[] {
-  try {
-    return readdirSync(dev);
-  } catch {
-    return [];
-  }
 }

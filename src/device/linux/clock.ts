@@ -14,6 +14,8 @@ export interface LinuxClockOptions {
   readonly root?: string;
   readonly wallMs?: () => number;
   readonly monotonicMs?: () => number;
+  /** The STA_ bits of adjtimex(2), where they can be had. */
+  readonly kernelStatus?: () => number | undefined;
 }
 
 /** Real time. Works wherever Node does: a system without a boot id gets one per process. */
@@ -21,6 +23,7 @@ export function linuxClock({
   root = "/",
   wallMs = Date.now,
   monotonicMs = systemMonotonicMs,
+  kernelStatus,
 }: LinuxClockOptions = {}): Clock {
   let synced = false;
   let askedAtMs = Number.NEGATIVE_INFINITY;
@@ -31,7 +34,7 @@ export function linuxClock({
     synced() {
       const nowMs = monotonicMs();
       if (nowMs - askedAtMs >= SYNCED_KEPT_MS) {
-        synced = clockIsSet(wallMs(), root);
+        synced = clockIsSet(wallMs(), root, kernelStatus);
         askedAtMs = nowMs;
       }
       return synced;

@@ -1,21 +1,29 @@
 import { GpioError, type Pin } from "../gpio.ts";
 import type { TextFiles } from "./text-files.ts";
 
-/** A GPIO chip as sysfs shows it (Documentation/ABI/obsolete/sysfs-gpio). */
-export interface SysfsChip {
-  /** `gpiochip512` */
+/** A GPIO chip. */
+export interface Chip {
+  /** `gpiochip0`; in sysfs with the number of its first line, `gpiochip512`. */
   readonly name: string;
   /** `pinctrl-bcm2711` */
   readonly label: string;
+  readonly lineCount: number;
+}
+
+/** A GPIO chip as sysfs shows it (Documentation/ABI/obsolete/sysfs-gpio). */
+export interface SysfsChip extends Chip {
   /** The kernel's number of its first line: anything since kernel 6.6. */
   readonly base: number;
-  readonly lineCount: number;
 }
 
 const CLASS = "sys/class/gpio";
 
 /** The chips behind the 40-pin header: Raspberry Pi up to 3, 4, 5. */
 const HEADER_LABELS = ["pinctrl-bcm2835", "pinctrl-bcm2711", "pinctrl-rp1"];
+
+export function isHeader({ label }: Chip): boolean {
+  return HEADER_LABELS.includes(label);
+}
 
 export async function readChips(files: TextFiles): Promise<readonly SysfsChip[]> {
   const entries = await files.list(CLASS).catch((cause: unknown) => {
@@ -33,10 +41,10 @@ export async function readChips(files: TextFiles): Promise<readonly SysfsChip[]>
 }
 
 /** The chip with this name or label; with `auto` the one behind the header, else the only one. */
-export function chooseChip(chips: readonly SysfsChip[], wanted: string): SysfsChip {
+export function chooseChip<C extends Chip>(chips: readonly C[], wanted: string): C {
   const chosen =
     wanted === "auto"
-      ? (chips.find(({ label }) => HEADER_LABELS.includes(label)) ?? onlyOne(chips))
+      ? (chips.find(isHeader) ?? onlyOne(chips))
       : chips.find(({ name, label }) => name === wanted || label === wanted);
   if (chosen) return chosen;
   const found = chips
@@ -65,6 +73,6 @@ export function lineNumber(pin: Pin, chip: SysfsChip): number {
   return chip.base + offset;
 }
 
-function onlyOne(chips: readonly SysfsChip[]): SysfsChip | undefined {
+function onlyOne<C>(chips: readonly C[]): C | undefined {
   return chips.length === 1 ? chips[0] : undefined;
 }

@@ -7,6 +7,9 @@ import { clockIsSet } from "../../../src/device/linux/clock-set.ts";
 
 const NOW = Date.UTC(2026, 10, 23);
 const NO_BATTERY = Date.UTC(1970, 0, 1, 0, 1);
+/** STA_PLL, as timesyncd leaves it; and STA_UNSYNC, as the kernel boots. */
+const KEPT = 0x01;
+const UNKEPT = 0x40;
 
 let root: string;
 beforeEach(() => {
@@ -20,19 +23,23 @@ function put(path: string, text = ""): void {
 }
 
 describe("whether the clock has been set", () => {
-  test.each([
-    ["timesyncd has synchronised", ["run/systemd/timesync/synchronized"], NOW, true],
-    [
-      "timesyncd runs but has not yet, and the date is the last one saved",
-      ["run/systemd/timesync/x"],
-      NOW,
-      false,
-    ],
-    ["nobody sets it over the network, and the date is plausible", [], NOW, true],
-    ["nobody sets it, and the date is 1970", [], NO_BATTERY, false],
-  ])("%s", (_name, files, wallMs, set) => {
+  const SYNCHRONIZED = "run/systemd/timesync/synchronized";
+  const RUNNING = "run/systemd/timesync/x";
+
+  test.each<[string, number | undefined, string[], number, boolean]>([
+    ["the kernel knows that it is kept", KEPT, [], NOW, true],
+    ["the kernel knows that it is kept, whoever does it", KEPT, [RUNNING], NOW, true],
+    ["nobody has kept it for hours, but timesyncd did", UNKEPT, [SYNCHRONIZED], NOW, true],
+    ["timesyncd has not done so yet", UNKEPT, [RUNNING], NOW, false],
+    ["nobody keeps it, and the date is plausible", UNKEPT, [], NOW, true],
+    ["nobody keeps it, and the date is 1970", UNKEPT, [], NO_BATTERY, false],
+    ["the kernel cannot be asked, and timesyncd has synchronised", undefined, [SYNCHRONIZED], NOW, true],
+    ["the kernel cannot be asked, and timesyncd has not synchronised", undefined, [RUNNING], NOW, false],
+    ["nobody can be asked, and the date is plausible", undefined, [], NOW, true],
+    ["nobody can be asked, and the date is 1970", undefined, [], NO_BATTERY, false],
+  ])("%s", (_name, status, files, wallMs, set) => {
     for (const file of files) put(file);
-    expect(clockIsSet(wallMs, root)).toBe(set);
+    expect(clockIsSet(wallMs, root, () => status)).toBe(set);
   });
 });
 
@@ -53,7 +60,12 @@ describe("the real clock", () => {
 
   test("asks whether it is set at most once a second", () => {
     let nowMs = 0;
-    const clock = linuxClock({ root, wallMs: () => NOW, monotonicMs: () => nowMs });
+    const clock = linuxClock({
+      root,
+      wallMs: () => NOW,
+      monotonicMs: () => nowMs,
+      kernelStatus: () => UNKEPT,
+    });
     put("run/systemd/timesync/x");
     expect(clock.synced()).toBe(false);
     put("run/systemd/timesync/synchronized");
