@@ -37,6 +37,7 @@ export interface SimulatedChip {
   level(line: number): 0 | 1;
 }
 
+/** Its lines are named as a Raspberry Pi's: `GPIO17`. */
 export interface ChipOptions {
   readonly name: string;
   readonly label: string;
@@ -51,8 +52,12 @@ export function simulateChip({ name, label, lineCount, hog }: ChipOptions): Simu
   mkdirSync(bank, { recursive: true });
   writeFileSync(`${bank}/num_lines`, String(lineCount));
   writeFileSync(`${bank}/label`, label);
+  for (let line = 0; line < lineCount; line++) {
+    mkdirSync(`${bank}/line${line}`);
+    writeFileSync(`${bank}/line${line}/name`, `GPIO${line}`);
+  }
   if (hog !== undefined) {
-    mkdirSync(`${bank}/line${hog}/hog`, { recursive: true });
+    mkdirSync(`${bank}/line${hog}/hog`);
     writeFileSync(`${bank}/line${hog}/hog/name`, "some-driver");
     writeFileSync(`${bank}/line${hog}/hog/direction`, "input");
   }
