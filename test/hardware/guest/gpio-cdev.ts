@@ -1,0 +1,149 @@
+import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import type { Edge, InputLine } from "../../../src/device/gpio.ts";
+import type { Addon } from "../../../src/device/linux/addon.ts";
+import { charDevices } from "../../../src/device/linux/char-devices.ts";
+import { cdevGpio } from "../../../src/device/linux/gpio-cdev.ts";
+import { hasChips } from "../../../src/device/linux/gpio-cdev-line.ts";
+import { everyGpio, simulateHeader } from "./every-gpio.ts";
+import { eventually, traceLine } from "./kernel.ts";
+
+/** As the built program has it; from where this file is bundled to. */
+const NATIVE = new URL(
+  `../../dist/native/${process.platform}-${process.arch}/fieldpost.node`,
+  import.meta.url,
+);
+/** What the kernel keeps of one line's edges until they are read. */
+const KERNEL_KEEPS = 1_024;
+
+const addon: Addon = createRequire(import.meta.url)(fileURLToPath(NATIVE));
+const devices = charDevices(addon, "/dev");
+assert.ok(!hasChips(devices));
+const chip = simulateHeader();
+const unplugNamed = simulateNamedChip();
+const gpio = cdevGpio({ devices });
+
+test("the kernel's chips are there", () => assert.ok(hasChips(devices)));
+
+everyGpio(gpio, chip);
+
+for (const [bias, level] of [
+  ["up", 1],
+  ["down", 0],
+  ["up", 1],
+] as const) {
+  test(`a pull ${bias} is one on the wire`, async () => {
+    const line = await gpio.input({ pin: 33, bias });
+    assert.equal(chip.level(33), level);
+    assert.equal(await line.get(), level);
+    await line.close();
+  });
+}
+
+test("the owner of a taken line is named, be it a driver or this program", async () => {
+  await assert.rejects(gpio.input({ pin: 4 }), {
+    fault: "taken",
+    message: 'GPIO4: "some-driver" owns the line',
+  });
+  const line = await gpio.output({ pin: 34, initial: 0 });
+  await assert.rejects(gpio.input({ pin: 34 }), { message: 'GPIO34: "fieldpost" owns the line' });
+  await line.close();
+  await (await gpio.input({ pin: 34 })).close();
+});
+
+test("an output that is given back is left to the chip's driver, which is told nothing else", async () => {
+  const line = await gpio.output({ pin: 35, initial: 1 });
+  const events = await traceLine(chip.base + 35, () => line.close());
+  assert.deepEqual(events, []);
+  await assert.rejects(line.set(0), { name: "GpioError", fault: "io" });
+});
+
+test("a line is found by the name that the board gives it, on whatever chip it is", async () => {
+  await (await gpio.output({ pin: "DOOR_LOCK", initial: 1 })).close();
+  await assert.rejects(gpio.output({ pin: "DOOR_BELL", initial: 1 }), { fault: "no_line" });
+});
+
+test("edges that come while the program is busy have the time at which they came", async () => {
+  const { edges, line } = await watch(36);
+  const drivenAtMs: number[] = [];
+  for (let nth = 0; nth < 20; nth++) {
+    drivenAtMs.push(monotonicMs());
+    chip.drive(36, nth % 2 === 0 ? 1 : 0);
+    block(10);
+  }
+  await eventually("20 edges", () => edges.length === 20);
+  await line.close();
+  for (const [nth, { monotonicMs, missed }] of edges.entries()) {
+    assert.equal(missed, 0);
+    const lateMs = monotonicMs - drivenAtMs[nth]!;
+    assert.ok(lateMs >= 0 && lateMs < 10, `edge ${nth} is ${lateMs} ms late`);
+  }
+});
+
+test("edges that the kernel could not keep are counted", async () => {
+  const { edges, line } = await watch(37);
+  for (let nth = 0; nth < KERNEL_KEEPS + 200; nth++) {
+    chip.drive(37, nth % 2 === 0 ? 1 : 0);
+    block(3);
+  }
+  await eventually("all edges", () => edges.length === KERNEL_KEEPS);
+  await line.close();
+  const { missed } = edges[0]!;
+  // Not exactly 200: the simulator delivers at its timer's ticks, and two edges between two ticks are none.
+  assert.ok(missed > 0 && missed <= 200, `${missed} missed`);
+  assert.ok(edges.slice(1).every((edge) => edge.missed === 0));
+});
+
+test("the kernel's debounce dates an edge to the beginning of the level that held", async () => {
+  const { edges, line } = await watch(38, 80);
+  const drivenAtMs = monotonicMs();
+  chip.drive(38, 1);
+  await eventually("the edge", () => edges.length === 1);
+  const toldAfterMs = monotonicMs() - drivenAtMs;
+  await line.close();
+  assert.ok(toldAfterMs >= 80, `told after ${toldAfterMs} ms`);
+  const lateMs = edges[0]!.monotonicMs - drivenAtMs;
+  assert.ok(lateMs > -1 && lateMs < 40, `${lateMs} ms late`);
+});
+
+test("a chip that goes away ends the edges of its lines with an error", async () => {
+  const line = await gpio.input({ pin: "DOOR_LOCK" });
+  const ended = assert.rejects(collect(line, []), { name: "GpioError", fault: "io" });
+  unplugNamed();
+  await ended;
+  await assert.rejects(line.get(), { name: "GpioError" });
+  await line.close();
+});
+
+/** A chip beside the header's, with a line that has a name. Returns what takes it away. */
+function simulateNamedChip(): () => void {
+  const device = "/sys/kernel/config/gpio-sim/named";
+  mkdirSync(`${device}/bank/line3`, { recursive: true });
+  writeFileSync(`${device}/bank/num_lines`, "8");
+  writeFileSync(`${device}/bank/line3/name`, "DOOR_LOCK");
+  writeFileSync(`${device}/live`, "1");
+  return () => writeFileSync(`${device}/live`, "0");
+}
+
+async function watch(pin: number, debounceMs = 0): Promise<{ line: InputLine; edges: Edge[] }> {
+  const line = await gpio.input({ pin, debounceMs });
+  const edges: Edge[] = [];
+  void collect(line, edges);
+  return { line, edges };
+}
+
+async function collect(line: InputLine, into: Edge[]): Promise<void> {
+  for await (const edge of line.edges(new AbortController().signal)) into.push(edge);
+}
+
+function monotonicMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
+/** Holds up the event loop. */
+function block(durationMs: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, durationMs);
+}
