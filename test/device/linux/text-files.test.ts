@@ -30,3 +30,13 @@ test("tells whether a file can be used", async () => {
   expect(await textFiles(root).isUsable("value")).toBe(true);
   expect(await textFiles(root).isUsable("edge")).toBe(false);
 });
+
+test("reads what is longer than one piece, whatever character the cut goes through", async () => {
+  const text = `x${"°".repeat(5_000)}`;
+  writeFileSync(join(root, "long"), text);
+  expect(await textFiles(root).read("long")).toBe(text);
+});
+
+test("reads the kernel's own files, which claim to be empty", async () => {
+  expect(await textFiles("/").read("proc/self/status")).toMatch(/^VmRSS:/m);
+});
