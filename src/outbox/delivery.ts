@@ -50,9 +50,9 @@ export class Delivery {
     return this.#acknowledged;
   }
 
-  /** What a restart may take for done: not what was lost without being told yet. */
+  /** What the start after a power cut may take for done: not what was lost and is not told for good. */
   get settledSeq(): number {
-    return Math.min(this.#ackedSeq, this.#parts.losses.firstUntoldSeq() - 1);
+    return Math.min(this.#ackedSeq, this.#parts.losses.firstUnsecuredSeq() - 1);
   }
 
   /** Set while the disk refuses reads. */
@@ -96,6 +96,7 @@ export class Delivery {
     const missing = this.#parts.losses.passed(this.#ackedSeq + 1, seq);
     this.#acknowledged += seq - this.#ackedSeq - missing;
     this.#ackedSeq = seq;
+    this.#parts.losses.secured(seq);
     this.#parts.waiting.settle(seq);
     this.save();
   }
@@ -136,7 +137,10 @@ export class Delivery {
   }
 
   save(): void {
-    this.#parts.progress.update({ ackedSeq: this.settledSeq });
+    const { losses, progress } = this.#parts;
+    // A killed process leaves the reports that it appended.
+    const ackedSeq = Math.min(this.#ackedSeq, losses.firstUntoldSeq() - 1);
+    progress.update({ ackedSeq, unsecured: ackedSeq - this.settledSeq });
   }
 
   /** The end of the log was cut off: positions in it mean nothing any more. */

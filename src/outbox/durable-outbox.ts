@@ -61,7 +61,7 @@ export class DurableOutbox implements Outbox {
       throw new RangeError(`a record of ${record.length} bytes exceeds the limit of ${maxRecordBytes}`);
     const seq = intake.append(record);
     this.#appended++;
-    if (losses.settle()) delivery.save();
+    if (losses.settle(seq)) delivery.save();
     if (intake.lastRecordSeq === seq) this.#arrived(seq);
     return seq;
   }
@@ -124,7 +124,7 @@ export class DurableOutbox implements Outbox {
     this.#closed = true;
     await worker.stop();
     try {
-      while (losses.settle());
+      while (losses.settle(intake.nextSeq - 1));
       delivery.save();
       await intake.finish();
     } finally {

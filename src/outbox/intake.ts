@@ -144,7 +144,6 @@ export class Intake {
       return;
     }
     losses.end();
-    this.#numbers.recordStored();
     this.#lastRecordSeq = seq;
     if (this.#options.syncAfterMs === 0) this.#syncNow();
     else this.#scheduleSync(seq);
@@ -158,7 +157,6 @@ export class Intake {
       const bytes = entry.kind === "record" ? storedBytes(entry.payload.length) : GAP_BYTES;
       if (!this.#makeRoom(bytes, entry.fromSeq)) return false;
       log.write(entry);
-      if (entry.kind === "record") this.#numbers.recordStored();
       waiting.shift();
     }
     progress.update({ lostFromSeq: 0, lostToSeq: 0 });
@@ -273,8 +271,13 @@ export class Intake {
   #synced(seq: number): void {
     this.#fault = undefined;
     this.#syncedSeq = Math.max(this.#syncedSeq, seq);
-    this.#parts.progress.update({ syncedSeq: this.#syncedSeq });
-    if (this.#refusal === undefined) this.#numbers.backOnDisk();
+    const { progress, losses, delivery } = this.#parts;
+    progress.update({ syncedSeq: this.#syncedSeq });
+    if (this.#refusal !== undefined) return;
+    losses.secured(seq);
+    delivery.save();
+    this.#numbers.secured(seq);
+    this.#numbers.backOnDisk();
   }
 
   /** A failed sync: what it was to make durable counts as gone from the disk, and is taken back to be written anew. */

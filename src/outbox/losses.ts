@@ -1,21 +1,31 @@
 import type { Drop } from "./outbox.ts";
 
+/** Losses whose reports are in the log, but perhaps not on flash. */
+interface Told {
+  readonly fromSeq: number;
+  /** No report of them has a higher number. */
+  readonly reportSeq: number;
+}
+
 /**
- * Keeps account of what is lost: each loss is told once in a run, and counts as told for good only when the log has
- * gone on after it was taken, because until then the report itself may be lost.
+ * Keeps account of what is lost: each loss is told once in a run, and counts as told only when the log has gone on
+ * after it was taken, because until then the report itself may be lost: to a kill, and until it is on flash or
+ * delivered also to a power cut.
  */
 export class Losses {
   /** Records lost in this run. */
   total = 0;
   #pending: Drop[];
   #taken: Drop[] = [];
+  #told: Told[];
   /** A loss that still goes on: withheld until it ends, so that reporting it does not feed it. */
   #ongoing: Drop | undefined;
   /** Missing numbers that this run knows of and that are not acknowledged yet: first to last. */
   readonly #known = new Map<number, number>();
 
-  /** `found` is what opening found lost. */
-  constructor(found: readonly Drop[]) {
+  /** `found` is what opening found lost, `told` what the last run reported where a power cut may yet undo it. */
+  constructor(found: readonly Drop[], told: readonly Told[] = []) {
+    this.#told = [...told];
     this.#pending = [...found];
     for (const { fromSeq, toSeq, count } of found) {
       this.total += count;
@@ -70,12 +80,24 @@ export class Losses {
     return drops;
   }
 
-  /** The log has gone on by one record: the oldest loss taken is told. Returns whether there was one. */
-  settle(): boolean {
-    return this.#taken.shift() !== undefined;
+  /** The log has gone on by record `reportSeq`: the oldest loss taken is told. Returns whether there was one. */
+  settle(reportSeq: number): boolean {
+    const drop = this.#taken.shift();
+    if (drop !== undefined) this.#told.push({ fromSeq: drop.fromSeq, reportSeq });
+    return drop !== undefined;
   }
 
-  /** The first number whose loss is not told for good; Infinity: none. */
+  /** Records up to `seq` are on flash or delivered, and what they report is told for good. */
+  secured(seq: number): void {
+    if (this.#told.length > 0) this.#told = this.#told.filter(({ reportSeq }) => reportSeq > seq);
+  }
+
+  /** The first number whose loss a power cut would leave untold; Infinity: none. */
+  firstUnsecuredSeq(): number {
+    return this.#told.reduce((first, { fromSeq }) => Math.min(first, fromSeq), this.firstUntoldSeq());
+  }
+
+  /** The first number whose loss a kill would leave untold; Infinity: none. */
   firstUntoldSeq(): number {
     let firstSeq = this.#ongoing?.fromSeq ?? Infinity;
     for (const drop of this.#pending) firstSeq = Math.min(firstSeq, drop.fromSeq);

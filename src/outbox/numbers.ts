@@ -16,8 +16,9 @@ export class Numbers {
   readonly #settledSeq: () => number;
   readonly #onRefused: (error: unknown) => void;
   readonly #skippedFromSeq: number;
+  readonly #firstSeq: number;
   #nextSeq: number;
-  #stored = false;
+  #skippedIsTold = false;
   #memoryOnly = false;
 
   /** `settledSeq` tells the acknowledged number to be kept with them, `onRefused` hears of a disk that fails. */
@@ -28,6 +29,7 @@ export class Numbers {
     onRefused: (error: unknown) => void,
   ) {
     this.#state = state;
+    this.#firstSeq = start.nextSeq;
     this.#nextSeq = start.nextSeq;
     this.#skippedFromSeq = start.skippedFromSeq;
     this.#settledSeq = settledSeq;
@@ -52,9 +54,9 @@ export class Numbers {
     return seq;
   }
 
-  /** A record of this run is in the log: what was skipped before it is told. */
-  recordStored(): void {
-    this.#stored = true;
+  /** What is in the log up to `seq` is on flash: where a record of this run is there, so is what was skipped before it. */
+  secured(seq: number): void {
+    this.#skippedIsTold ||= seq >= this.#firstSeq;
   }
 
   /** Records are kept in memory only from now on: where the disk takes at least this, a restart will know. */
@@ -94,7 +96,7 @@ export class Numbers {
     return {
       reservedSeq: Math.max(this.#state.durable.reservedSeq, this.#nextSeq - 1 + RESERVED_BLOCK),
       ackedSeq: this.#settledSeq(),
-      skippedFromSeq: this.#stored ? 0 : this.#skippedFromSeq,
+      skippedFromSeq: this.#skippedIsTold ? 0 : this.#skippedFromSeq,
       memoryOnly: this.#memoryOnly,
     };
   }

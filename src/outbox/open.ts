@@ -115,7 +115,7 @@ function assemble(
     { ...options, folder: options.path, stream, run },
     { segments: found.segments, damaged, ...totals },
   );
-  const losses = new Losses(start.drops);
+  const losses = new Losses(start.drops, toldByLastRun(start, log.lastSeq));
   const waiting = new Waiting(WAITING_MAX_BYTES, start.gaps);
   const delivery = new Delivery(
     { files, clock, log, waiting, losses, progress },
@@ -188,9 +188,14 @@ function openState(folder: string, files: FileLayer, found: Survey, start: Start
     memoryOnly: false,
     nextSeq: start.nextSeq,
     reservedSeq: start.nextSeq - 1 + RESERVED_BLOCK,
-    ackedSeq: Math.min(start.ackedSeq, firstDropped(start) - 1),
+    ackedSeq: Math.min(start.securedSeq, firstDropped(start) - 1),
     skippedFromSeq: skipped?.fromSeq ?? 0,
   });
+}
+
+/** A killed run may have reported losses in records that are not on flash. */
+function toldByLastRun({ ackedSeq, securedSeq }: Start, lastSeq: number) {
+  return securedSeq < ackedSeq ? [{ fromSeq: securedSeq + 1, reportSeq: lastSeq }] : [];
 }
 
 function firstDropped({ drops }: Start): number {
@@ -202,7 +207,8 @@ function openProgress(folder: string, files: FileLayer, found: Survey, start: St
   return new ProgressFile(files, `${folder}/${PROGRESS}`, found.progress, {
     stream: start.opening.stream,
     run: start.opening.run,
-    ackedSeq: Math.min(start.ackedSeq, firstDropped(start) - 1),
+    unsecured: 0,
+    ackedSeq: Math.min(start.securedSeq, firstDropped(start) - 1),
     syncedSeq: start.syncedSeq,
     lostFromSeq: lost[0]?.fromSeq ?? 0,
     lostToSeq: lost.at(-1)?.seq ?? 0,

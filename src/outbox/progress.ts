@@ -8,6 +8,8 @@ import { type Codec, type SlotContent, SlotWriter } from "./slots.ts";
 export interface Progress {
   readonly stream: string;
   readonly run: number;
+  /** After a power cut the acknowledged number is this much lower: it rests on reports of losses not on flash then. */
+  readonly unsecured: number;
   /** Delivered, or lost and reported, up to here. */
   readonly ackedSeq: number;
   readonly syncedSeq: number;
@@ -16,13 +18,15 @@ export interface Progress {
   readonly lostToSeq: number;
 }
 
+const UNSECURED_MAX = 2 ** 32 - 1;
+
 export const progressCodec: Codec<Progress> = {
   magic: "fpacked1",
   payloadBytes: 48,
   encode(progress, into) {
     into.write(progress.stream, 0, 8, "latin1");
     into.writeUInt32LE(progress.run, 8);
-    into.writeUInt32LE(0, 12);
+    into.writeUInt32LE(Math.min(progress.unsecured, UNSECURED_MAX), 12);
     into.writeBigUInt64LE(BigInt(progress.ackedSeq), 16);
     into.writeBigUInt64LE(BigInt(progress.syncedSeq), 24);
     into.writeBigUInt64LE(BigInt(progress.lostFromSeq), 32);
@@ -32,6 +36,7 @@ export const progressCodec: Codec<Progress> = {
     return {
       stream: payload.toString("latin1", 0, 8),
       run: payload.readUInt32LE(8),
+      unsecured: payload.readUInt32LE(12),
       ackedSeq: Number(payload.readBigUInt64LE(16)),
       syncedSeq: Number(payload.readBigUInt64LE(24)),
       lostFromSeq: Number(payload.readBigUInt64LE(32)),

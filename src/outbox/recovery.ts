@@ -26,6 +26,8 @@ export interface Start {
   readonly opening: Opening;
   readonly nextSeq: number;
   readonly ackedSeq: number;
+  /** The same as a power cut would leave it. */
+  readonly securedSeq: number;
   readonly syncedSeq: number;
   /** What the log has to say before the next record. */
   readonly gaps: readonly LogEntry[];
@@ -36,7 +38,7 @@ export interface Start {
 export function decideStart(remains: Remains, bootId: string, newStream: string): Start {
   const { state, progress } = remains;
   const lastEnd = endOfLastRun(remains, bootId);
-  const head = decideHead(remains);
+  const head = decideHead(remains, lastEnd);
   const knownSeq = Math.max(remains.lastSeq, head.ackedSeq);
   const endIsKnown = isEndKnown(remains, lastEnd);
   const nextSeq = decideNext(remains, endIsKnown, knownSeq);
@@ -51,6 +53,7 @@ export function decideStart(remains: Remains, bootId: string, newStream: string)
     opening: { stream: remains.stream ?? newStream, run, lastEnd, ...(skipped && { skipped }) },
     nextSeq,
     ackedSeq: head.ackedSeq,
+    securedSeq: securedOf(remains),
     syncedSeq: lastEnd === "killed" ? Math.min(progress?.syncedSeq ?? 0, knownSeq) : knownSeq,
     gaps,
     drops: [...head.drops, ...gaps.flatMap(dropOf)],
@@ -71,8 +74,10 @@ function isEndKnown({ state, damaged }: Remains, lastEnd: Opening["lastEnd"]): b
 }
 
 /** The acknowledged number, and what was given up beyond it without a report. */
-function decideHead({ state, progress, firstSeq, damaged }: Remains): { ackedSeq: number; drops: Drop[] } {
-  const ackedSeq = Math.max(state?.ackedSeq ?? 0, progress?.ackedSeq ?? 0);
+function decideHead(remains: Remains, lastEnd: Opening["lastEnd"]): { ackedSeq: number; drops: Drop[] } {
+  const { state, progress, firstSeq, damaged } = remains;
+  const killedSeq = Math.max(state?.ackedSeq ?? 0, progress?.ackedSeq ?? 0);
+  const ackedSeq = lastEnd === "killed" ? killedSeq : securedOf(remains);
   const heldFromSeq = firstSeq - 1;
   if (heldFromSeq <= ackedSeq) return { ackedSeq, drops: [] };
   // Neither file tells what was acknowledged: what is left is all that is known.
@@ -80,6 +85,11 @@ function decideHead({ state, progress, firstSeq, damaged }: Remains): { ackedSeq
   const reason = damaged ? "corrupt" : "full";
   const drop = { fromSeq: ackedSeq + 1, toSeq: heldFromSeq, count: heldFromSeq - ackedSeq, reason } as const;
   return { ackedSeq: heldFromSeq, drops: [drop] };
+}
+
+/** What is acknowledged for certain, whatever became of records that were not on flash. */
+function securedOf({ state, progress }: Remains): number {
+  return Math.max(state?.ackedSeq ?? 0, progress ? progress.ackedSeq - progress.unsecured : 0);
 }
 
 /** Behind every number that may have been given. */

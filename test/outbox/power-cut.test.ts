@@ -122,6 +122,58 @@ describe("a power cut", () => {
   });
 });
 
+describe("what a power cut may undo", () => {
+  test("a report not yet on flash: the loss is told again even where the acknowledgement got there", async () => {
+    const rig = new Rig();
+    const first = await rig.open();
+    fill(first, 190);
+    await first.sync();
+    const taken = first.takeDrops();
+    fill(first, 1);
+    // The kernel happens to write this file back, and not the report.
+    rig.edit("ack", () => {});
+    rig.cutPower();
+    expect((await rig.open()).takeDrops()).toEqual(taken);
+  });
+
+  test("a report on flash, no more", async () => {
+    const rig = new Rig();
+    const first = await rig.open();
+    fill(first, 190);
+    first.takeDrops();
+    fill(first, 1);
+    await first.sync();
+    rig.edit("ack", () => {});
+    rig.cutPower();
+    expect((await rig.open()).takeDrops()).toEqual([]);
+  });
+
+  test("a report that a killed run left in the kernel's hands", async () => {
+    const rig = new Rig();
+    const first = await rig.open();
+    fill(first, 190);
+    await first.sync();
+    const taken = first.takeDrops();
+    fill(first, 1);
+    rig.kill();
+    expect((await rig.open()).takeDrops()).toEqual([]);
+    rig.edit("ack", () => {});
+    rig.cutPower();
+    expect((await rig.open()).takeDrops()).toEqual(taken);
+  });
+
+  test("the record that told of skipped numbers: they are named again though the state was written since", async () => {
+    const rig = new Rig({ maxSizeBytes: 4 * 1024 * 1024 });
+    await rig.open();
+    rig.cutPower();
+    const second = await rig.open();
+    fill(second, 4000);
+    await rig.clock.advance(1);
+    rig.cutPower();
+    expect((await rig.open()).opening.skipped).toMatchObject({ fromSeq: 1 });
+  });
+});
+
 describe("a killed process", () => {
   test("loses nothing, and numbers go on without a hole", async () => {
     const rig = new Rig();

@@ -23,6 +23,7 @@ const state = (changes: Partial<State> = {}): State => ({
 const progress = (changes: Partial<Progress> = {}): Progress => ({
   stream: STREAM,
   run: 5,
+  unsecured: 0,
   ackedSeq: 0,
   syncedSeq: 0,
   lostFromSeq: 0,
@@ -56,6 +57,7 @@ describe("where a run begins", () => {
       opening: { stream: "00000001", run: 1, lastEnd: "none" },
       nextSeq: 1,
       ackedSeq: 0,
+      securedSeq: 0,
       syncedSeq: 0,
       gaps: [],
       drops: [],
