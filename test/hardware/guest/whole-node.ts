@@ -6,7 +6,15 @@ import { startMosquitto } from "../../broker/mosquitto.ts";
 import { type BundleProcess, startBundle } from "../../process/bundle.ts";
 import { type Heard, subscribe } from "../../process/subscriber.ts";
 import { bme280Registers } from "./bme280-registers.ts";
-import { attachChip, eventually, i2cBusNumber, loadModule, setParameter, simulateChip } from "./kernel.ts";
+import {
+  attachChip,
+  eventually,
+  i2cBusNumber,
+  loadModule,
+  setParameter,
+  simulateChip,
+  traceLine,
+} from "./kernel.ts";
 
 /**
  * The built program as it runs on a board: GPIO, I2C and 1-Wire by the kernel, a broker beside it. The tests are one
@@ -87,8 +95,10 @@ test("a thermometer that loses its supply reports no 85 °C", async () => {
   );
 });
 
-test("a kill leaves the line as it is, and the next start takes it to its initial value", async () => {
+test("a kill gives the line back, and the next start takes it to its initial value", async () => {
   await node.end("SIGKILL");
+  // This chip lets go of a line that nobody has; a Raspberry Pi's goes on driving it.
+  chip.drive(PUMP, 1);
   assert.equal(chip.level(PUMP), 1);
   const heard = consumer.heard.length;
   start();
@@ -101,9 +111,11 @@ test("SIGTERM makes the line safe, says goodbye and ends within five seconds", a
   await eventually("the pump is on", () => chip.level(PUMP) === 1);
   const heard = consumer.heard.length;
   const toldAtMs = performance.now();
-  assert.deepEqual(await node.end("SIGTERM"), { code: 0, signal: null });
+  const events = await traceLine(chip.base + PUMP, async () => {
+    assert.deepEqual(await node.end("SIGTERM"), { code: 0, signal: null });
+  });
   assert.ok(performance.now() - toldAtMs < 5_000);
-  assert.equal(chip.level(PUMP), 0);
+  assert.deepEqual(events, ["set 0"]);
   await hearAfter(heard, "status", ({ payload }) => payload === "offline");
 });
 
