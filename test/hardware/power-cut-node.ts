@@ -21,8 +21,18 @@ mqtt: { url: "mqtt://127.0.0.1:1883", reconnect: { min: 50ms, max: 100ms } }
 buffer: { path: /mnt/disk/outbox, max_size: 16MiB, sync_after: ${syncAfterMs}ms, replay: { rate: 0 } }
 sensors:
   - { id: one, driver: host, interval: 50ms }
-  - { id: two, driver: host, interval: 50ms }
-  - { id: three, driver: host, interval: 50ms }
+  - { id: two, driver: ./wide.js, interval: 50ms }
+  - { id: three, driver: ./wide.js, interval: 50ms }
+`;
+
+/** A driver whose records are so long (5 kB) that the outbox's segments fill while the test runs. */
+const WIDE_DRIVER = `
+const names = Array.from({ length: 200 }, (_, nth) => "quantity_" + nth);
+export default {
+  name: "wide", bus: "host", chip: "none", description: "Many numbers", datasheet: "none", options: {},
+  fields: Object.fromEntries(names.map((name) => [name, { unit: "", precision: 3 }])),
+  open: async () => ({ read: async () => Object.fromEntries(names.map((name) => [name, 1_000 * Math.random()])) }),
+};
 `;
 
 export interface PowerCutNodeOptions {
@@ -70,7 +80,12 @@ export async function createNode({ syncAfterMs, writeCache }: PowerCutNodeOption
     lives++;
     const guest = await bootGuest({
       script: `${assignments.join("")}${script}`,
-      files: { "fieldpost.yaml": configuration(syncAfterMs), "mosquitto.conf": MOSQUITTO_CONF },
+      files: {
+        "fieldpost.yaml": configuration(syncAfterMs),
+        "wide.js": WIDE_DRIVER,
+        "package.json": '{ "type": "module" }',
+        "mosquitto.conf": MOSQUITTO_CONF,
+      },
       disk: { image, ...(writeCache && { writeCache: { ...writeCache, seed: writeCache.seed + lives } }) },
     });
     try {
