@@ -9,7 +9,10 @@ const LOOK_EVERY_MS = 1_000;
 /** A wall clock that slews is not worth an event; one that steps by more is, milliseconds. */
 const STEP_MS = 2_000;
 
-/** Records what the outbox had to give up (`event/dropped`) and when the system clock is set or stepped (`event/clock`). */
+/**
+ * Records what the outbox had to give up (`event/dropped`), when its disk begins and ceases to fail (`event/alarm`), and
+ * when the system clock is set or stepped (`event/clock`).
+ */
 export async function watchLossesAndClock(
   outbox: Outbox,
   recorder: Recorder,
@@ -20,8 +23,10 @@ export async function watchLossesAndClock(
   const offsetMs = () => clock.wallMs() - clock.monotonicMs();
   let lastOffsetMs = offsetMs();
   let synced = clock.synced();
+  let alarmed = false;
   while (!signal.aborted) {
     recordDrops(outbox, recorder, log);
+    alarmed = recordAlarm(outbox, recorder, log, alarmed);
     const stepMs = Math.round(offsetMs() - lastOffsetMs);
     if (clock.synced() !== synced || Math.abs(stepMs) >= STEP_MS) {
       synced = clock.synced();
@@ -31,6 +36,17 @@ export async function watchLossesAndClock(
     lastOffsetMs = offsetMs();
     await clock.sleep(LOOK_EVERY_MS, signal);
   }
+}
+
+/** Says that the outbox's disk fails, or no longer does, where that has changed. Returns whether it fails. */
+function recordAlarm(outbox: Outbox, recorder: Recorder, log: Log, alarmed: boolean): boolean {
+  const { fault } = outbox.status();
+  const active = fault !== undefined;
+  if (active === alarmed) return alarmed;
+  if (active) log.error("the disk under the outbox fails: records may be in memory only", { error: fault });
+  else log.info("the outbox is on disk again");
+  recorder.record("event/alarm", { alarm: "outbox", active, ...(active && { error: fault }) });
+  return active;
 }
 
 /** Loss may be forced, never silent. */

@@ -65,6 +65,8 @@ export interface Simulation {
   advance(duration: string | number): Promise<void>;
   /** Makes a sensor fail, or mends it (`undefined`). */
   fault(sensor: string, fault: FaultName | undefined): void;
+  /** Makes the disk refuse every write with an error code (`ENOSPC`, `EROFS`, `EIO`), or mends it (`undefined`). */
+  diskFault(code: string | undefined): void;
   /** What the broker accepted from the node so far, in order. `filter` below the topic root; default: everything. */
   messages(filter?: string): readonly SimulatedMessage[];
   /** What the broker has retained under a topic below the root; undefined: nothing. */
@@ -130,7 +132,7 @@ export async function simulate(options: SimulateOptions): Promise<Simulation> {
       vitals: { rssBytes: () => 64 * 1024 ** 2, eventLoopDelayMs: () => 0 },
       dialFor: () => () => broker.dial(),
       simulate: true,
-      onRestart: () => void supervisor.reload(current),
+      onRestart: () => void supervisor.reload(current).catch(() => {}),
     });
     supervisor = await clock.run(starting);
   }
@@ -188,6 +190,7 @@ export async function simulate(options: SimulateOptions): Promise<Simulation> {
       if (!wire) throw new RangeError(`no sensor "${sensor}" on the simulated board`);
       applyFault(simulated().board, wire, fault);
     },
+    diskFault: (code) => disk.refuseWrites(code),
     messages,
     retained: (topic) => broker.retained(root + topic),
     async command(target, payload) {

@@ -130,6 +130,29 @@ describe("a disk in memory", () => {
     expect(into.subarray(0, 10_000).every((byte) => byte === 1)).toBe(true);
   });
 
+  test("refuses writes, syncs and names where it is told to, and is read all the same", () => {
+    const disk = memoryDisk();
+    const files = disk.mount();
+    files.makeFolder("/f");
+    const file = files.open("/f/a", "create");
+    file.write(Buffer.from("abc"), 3, 0);
+    disk.refuseWrites("EROFS");
+    for (const refused of [
+      () => file.write(Buffer.from("x"), 1, 0),
+      () => file.truncate(0),
+      () => file.syncNow(),
+      () => files.open("/f/b", "create"),
+      () => files.rename("/f/a", "/f/b"),
+      () => files.remove("/f/a"),
+      () => files.syncFolderNow("/f"),
+    ])
+      expect(refused).toThrow(code("EROFS"));
+    const into = Buffer.alloc(3);
+    expect([file.read(into, 0), into.toString()]).toEqual([3, "abc"]);
+    disk.refuseWrites(undefined);
+    file.syncNow();
+  });
+
   test("keeps on a kill what was written", () => {
     const disk = memoryDisk();
     const files = disk.mount();

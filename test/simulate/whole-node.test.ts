@@ -109,6 +109,30 @@ describe("a whole node", () => {
     expect(sim.node.status().outbox.depth).toBe(0);
   });
 
+  test.each(["ENOSPC", "EROFS", "EIO"])(
+    "goes on while its disk refuses everything with %s, and raises the alarm once",
+    async (code) => {
+      await start();
+      await sim.advance("1m");
+      sim.diskFault(code);
+      await sim.advance("10m");
+      expect(sim.node.status().outbox.fault).toContain(code);
+      expect(sim.node.status().outbox.depth).toBeLessThan(3);
+      sim.diskFault(undefined);
+      await sim.advance("1m");
+      expect(sim.node.status().outbox.fault).toBeUndefined();
+      const alarms = sim.messages("event/alarm").map(({ json }) => json);
+      expect(alarms).toMatchObject([
+        { alarm: "outbox", active: true, error: expect.stringContaining(code) },
+        { alarm: "outbox", active: false },
+      ]);
+      expect(sim.messages("telemetry/air").length).toBeGreaterThan(70);
+      await sim.restart("kill");
+      await sim.advance("1m");
+      expect(sim.audit()).toMatchObject({ lost: 0, duplicates: 0, boots: 2 });
+    },
+  );
+
   test("survives a broker that hangs, one that goes silent and one that refuses", async () => {
     await start();
     for (const fault of ["hang", "halfOpen", "refuse"] as const) {

@@ -8,6 +8,8 @@ export interface MemoryDisk {
   mount(): Mount;
   /** Every process dies, and what was not synced is gone: bytes, sizes and names. */
   cutPower(): void;
+  /** From now on every write, sync and change of a name fails with this code; undefined: the disk works again. */
+  refuseWrites(code: string | undefined): void;
   /** Bytes of all files below `path`. */
   usedBytes(path: string): number;
 }
@@ -43,13 +45,18 @@ export function memoryDisk(): MemoryDisk {
   const folders = new Map<string, Folder>();
   const running = new Map<string, { alive: boolean }>();
   let mounts = 0;
+  let refusal: string | undefined;
+  const guardWrite = (path: string) => {
+    if (refusal !== undefined) throw new MemoryFileError(refusal, path);
+  };
 
   return {
     mount() {
       const self = `${++mounts}-memory-0`;
       const process = { alive: true };
       running.set(self, process);
-      return mountOf(folders, self, process, (other) => running.get(other)?.alive ?? false);
+      const isRunning = (other: string) => running.get(other)?.alive ?? false;
+      return mountOf(folders, self, process, isRunning, guardWrite);
     },
     cutPower() {
       for (const process of running.values()) process.alive = false;
@@ -57,6 +64,9 @@ export function memoryDisk(): MemoryDisk {
         folder.names = new Map(folder.durableNames);
         for (const inode of folder.names.values()) forget(inode);
       }
+    },
+    refuseWrites(code) {
+      refusal = code;
     },
     usedBytes(path) {
       const inodes = folders.get(path)?.names.values() ?? [];
@@ -70,6 +80,7 @@ function mountOf(
   self: string,
   process: { alive: boolean },
   isRunning: (other: string) => boolean,
+  guardWrite: (path: string) => void,
 ): Mount {
   const guard = (path: string) => {
     if (!process.alive) throw new MemoryFileError("EIO", path);
@@ -94,6 +105,7 @@ function mountOf(
     return folder;
   };
   const syncFolderNow = (path: string) => {
+    guardWrite(path);
     const folder = folderAt(path);
     folder.durableNames = new Map(folder.names);
   };
@@ -111,21 +123,24 @@ function mountOf(
       const { folder, name, inode } = locate(path);
       if (inode) {
         if (mode === "create") throw new MemoryFileError("EEXIST", path);
-        return openInode(inode, path, mode, guard);
+        return openInode(inode, path, mode, guard, guardWrite);
       }
       if (mode === "read" || mode === "write") throw new MemoryFileError("ENOENT", path);
+      guardWrite(path);
       const made = emptyInode();
       folder.names.set(name, made);
-      return openInode(made, path, mode, guard);
+      return openInode(made, path, mode, guard, guardWrite);
     },
     rename(from, to) {
       const source = existing(from);
       const target = locate(to);
+      guardWrite(to);
       source.folder.names.delete(source.name);
       target.folder.names.set(target.name, source.inode);
     },
     remove(path) {
       const { folder, name } = existing(path);
+      guardWrite(path);
       folder.names.delete(name);
     },
     async syncFolder(path) {
@@ -135,7 +150,13 @@ function mountOf(
   };
 }
 
-function openInode(inode: Inode, path: string, mode: OpenMode, guard: (path: string) => void): OpenFile {
+function openInode(
+  inode: Inode,
+  path: string,
+  mode: OpenMode,
+  guard: (path: string) => void,
+  guardWrite: (path: string) => void,
+): OpenFile {
   let open = true;
   const check = () => {
     guard(path);
@@ -144,9 +165,11 @@ function openInode(inode: Inode, path: string, mode: OpenMode, guard: (path: str
   const checkWritable = () => {
     check();
     if (mode === "read") throw new MemoryFileError("EBADF", path);
+    guardWrite(path);
   };
   const syncNow = () => {
     check();
+    guardWrite(path);
     persist(inode);
   };
   return {
