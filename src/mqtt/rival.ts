@@ -2,8 +2,6 @@ import { LinkClosedError, SessionTakenOverError } from "./link.ts";
 
 /** How a link ended. */
 export interface LinkEnd {
-  /** MQTT protocol level. */
-  readonly version: 4 | 5;
   readonly livedMs: number;
   readonly reason: Error;
 }
@@ -17,18 +15,18 @@ export interface RivalWatch {
 /** A rival that is thrown out comes back within seconds. */
 const SHORT_LINK_MS = 10_000;
 
-/** Links in a row that the broker closed so soon, before a rival is suspected. */
+/** Links in a row that were closed so soon, before a rival is suspected. */
 const SHORT_LINKS = 3;
 
 /**
- * An MQTT 5 broker says so (section 3.1.4, [MQTT-3.1.4-3]). One that speaks 3.1.1 can only close the connection, which
- * it may have other reasons for, so it takes several links in a row that it accepted and closed at once.
+ * In MQTT 5 a broker can say so (section 3.1.4, [MQTT-3.1.4-3]), but mosquitto 2.0.11 does not; in 3.1.1 all that it can
+ * do is close the connection. As that may have other reasons, it takes several links in a row that did not last.
  */
 export function createRivalWatch(clientId: string): RivalWatch {
   let shortLinks = 0;
   return {
-    suspect({ version, livedMs, reason }) {
-      const closedSoon = version === 4 && reason instanceof LinkClosedError && livedMs < SHORT_LINK_MS;
+    suspect({ livedMs, reason }) {
+      const closedSoon = reason instanceof LinkClosedError && livedMs < SHORT_LINK_MS;
       shortLinks = closedSoon ? shortLinks + 1 : 0;
       if (reason instanceof SessionTakenOverError)
         return new Error(`another client uses the client id "${clientId}": ${reason.message}`, {
@@ -36,7 +34,7 @@ export function createRivalWatch(clientId: string): RivalWatch {
         });
       if (shortLinks < SHORT_LINKS) return undefined;
       return new Error(
-        `another client seems to use the client id "${clientId}": ${reason.message}, ${shortLinks} times in a row just after accepting it`,
+        `another client seems to use the client id "${clientId}": ${reason.message}, ${shortLinks} times in a row just after CONNACK`,
         { cause: reason },
       );
     },

@@ -134,7 +134,7 @@ export function createSession(options: SessionOptions): Session {
     const isStable = livedMs >= STABLE_LINK_MS;
     if (isStable) waits = 0;
     const reason = link.closed.reason as Error;
-    const rival = rivals.suspect({ version: link.version, livedMs, reason });
+    const rival = rivals.suspect({ livedMs, reason });
     failed(rival ?? reason, "lost the broker");
     return rival !== undefined && !isStable;
   }

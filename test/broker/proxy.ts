@@ -21,6 +21,8 @@ export interface Proxy {
   /** Connections there are now, and all that were ever accepted. */
   open(): number;
   accepted(): number;
+  /** Connections that were cut at a random byte. */
+  severed(): number;
   /** PUBACKs that were swallowed, and those that left in another order than they came. */
   swallowed(): number;
   reordered(): number;
@@ -68,6 +70,7 @@ const none: Faults = {
 
 interface Counts {
   accepted: number;
+  severed: number;
   swallowed: number;
   reordered: number;
 }
@@ -83,7 +86,7 @@ interface Passage {
 export async function startProxy(brokerPort: number): Promise<Proxy> {
   const port = await freePort();
   const faults: Faults = { ...none };
-  const counts: Counts = { accepted: 0, swallowed: 0, reordered: 0 };
+  const counts: Counts = { accepted: 0, severed: 0, swallowed: 0, reordered: 0 };
   const passages = new Set<Passage>();
   let upstreamPort = brokerPort;
 
@@ -110,6 +113,7 @@ export async function startProxy(brokerPort: number): Promise<Proxy> {
     port,
     open: () => [...passages].filter((passage) => passage.isOpen()).length,
     accepted: () => counts.accepted,
+    severed: () => counts.severed,
     swallowed: () => counts.swallowed,
     reordered: () => counts.reordered,
     refuse: stopListening,
@@ -169,7 +173,9 @@ function createPassage(
     if (muted || to.destroyed) return;
     to.write(bytes.subarray(0, bytesLeft));
     bytesLeft -= bytes.length;
-    if (bytesLeft <= 0) cut(faults.cutting && faults.cutting.random() < 0.5 ? "rst" : "fin");
+    if (bytesLeft > 0) return;
+    counts.severed++;
+    cut(faults.cutting && faults.cutting.random() < 0.5 ? "rst" : "fin");
   };
   const toBroker = byteLane(meter(broker), () => faults.bytesPerSecond);
   const toNode = byteLane(meter(node), () => faults.bytesPerSecond);

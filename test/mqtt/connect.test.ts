@@ -7,6 +7,7 @@ import {
   ConnectionRefusedError,
   type OpenLink,
   PublishRefusedError,
+  SessionTakenOverError,
   UnsupportedVersionError,
 } from "../../src/mqtt/link.ts";
 import { parseServer } from "../../src/mqtt/server.ts";
@@ -174,6 +175,33 @@ describe("a link", () => {
     expect((await lost).message).toBe(
       'the broker ended the connection: session taken over (code 142, "twin")',
     );
+  });
+
+  test("knows that another client has taken the session over", async () => {
+    const broker = accepting();
+    const link = await open(broker);
+    const lost = gone(link);
+    broker.send({ cmd: "disconnect", reasonCode: 0x8e });
+    broker.close();
+    expect(await lost).toBeInstanceOf(SessionTakenOverError);
+  });
+
+  test("on a slow link each message may take its time once it is its turn", async () => {
+    const unanswered: number[] = [];
+    const broker = accepting(({ cmd, messageId }, broker) => {
+      if (cmd === "publish") unanswered.push(messageId!);
+      if (cmd === "pingreq") broker.send({ cmd: "pingresp" });
+    });
+    const link = await open(broker);
+    const publishing = Array.from({ length: 10 }, () => link.publish(hello));
+    for (let message = 0; message < 10; message++) {
+      await clock.advance(20_000);
+      broker.send({ cmd: "puback", messageId: unanswered.shift()!, reasonCode: 0 });
+      await clock.advance(0);
+    }
+    await Promise.all(publishing);
+    expect(link.closed.aborted).toBe(false);
+    link.abandon(new Error("done"));
   });
 
   test("keeps the keep alive interval that the broker asks for", async () => {

@@ -1,0 +1,301 @@
+import { getEventListeners } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Duplex } from "node:stream";
+import { setTimeout as pause } from "node:timers/promises";
+import { connectAsync } from "mqtt";
+import { expect } from "vitest";
+import { Ledger } from "../../src/audit/ledger.ts";
+import type { Clock } from "../../src/device/clock.ts";
+import { linuxClock } from "../../src/device/linux/clock.ts";
+import { seededRandom } from "../../src/device/random.ts";
+import { createAbout } from "../../src/mqtt/about.ts";
+import { type LinkOptions, openLink } from "../../src/mqtt/connect.ts";
+import { type Dial, networkDial } from "../../src/mqtt/dial.ts";
+import { createDownlink } from "../../src/mqtt/downlink.ts";
+import { openJournal } from "../../src/mqtt/journal.ts";
+import { createRetained } from "../../src/mqtt/retained.ts";
+import { createSession, type SessionOptions } from "../../src/mqtt/session.ts";
+import { topicsUnder } from "../../src/mqtt/topics.ts";
+import { createUplink } from "../../src/mqtt/uplink.ts";
+import { nodeFiles } from "../../src/outbox/files/node.ts";
+import { openOutbox } from "../../src/outbox/open.ts";
+import { createRecorder } from "../../src/record/recorder.ts";
+import { configured, openWired, RelayBoard } from "../actuators/wiring.ts";
+import { startProxy } from "../broker/proxy.ts";
+import { MemoryJournalFile } from "./journal-memory.ts";
+import { recordingLog } from "./rig.ts";
+
+/** Records on the way at once: what a lost link may repeat. */
+export const WINDOW = 16;
+
+/** The contract's bound for a command after the link's return. */
+const COMMAND_MS = 5_000;
+
+/** Timers that a node at rest has running: the keep alive, and a few that are just ending. */
+const TIMERS_AT_REST = 4;
+
+export interface FieldNodeOptions {
+  readonly version?: SessionOptions["version"];
+  readonly reconnect?: SessionOptions["reconnect"];
+  readonly link?: Partial<LinkOptions>;
+  /** Around the dialling over the network. */
+  readonly dial?: (network: Dial) => Dial;
+}
+
+export async function until(
+  condition: () => boolean,
+  timeoutMs: number,
+  what: string | (() => string),
+): Promise<void> {
+  const deadlineMs = performance.now() + timeoutMs;
+  while (!condition()) {
+    if (performance.now() > deadlineMs)
+      throw new Error(`not within ${timeoutMs} ms: ${typeof what === "string" ? what : what()}`);
+    await pause(5);
+  }
+}
+
+/** Real time that counts who waits for it. */
+function countingClock(): Clock & { sleepers(): number } {
+  const clock = linuxClock();
+  let sleepers = 0;
+  return {
+    ...clock,
+    synced: () => true,
+    sleepers: () => sleepers,
+    async sleep(durationMs, signal) {
+      sleepers++;
+      await clock.sleep(durationMs, signal);
+      sleepers--;
+    },
+  };
+}
+
+/** The broker side of a node in real time, with its outbox on a disk, behind a proxy to a real broker. */
+export async function startFieldNode(id: string, brokerPort: number, options: FieldNodeOptions = {}) {
+  const folder = await mkdtemp(join(tmpdir(), "fieldpost-link-"));
+  const proxy = await startProxy(brokerPort);
+  const consumer = await startConsumer(id, brokerPort);
+  const clock = countingClock();
+  const random = seededRandom(1);
+  const log = recordingLog();
+  const topics = topicsUnder(`fieldpost/${id}`);
+  const stop = new AbortController();
+  const sockets: Duplex[] = [];
+  let mostInFlight = 0;
+
+  const outbox = await openOutbox(
+    {
+      path: folder,
+      maxSizeBytes: 8 * 1024 * 1024,
+      maxAgeMs: 3_600_000,
+      whenFull: "drop_oldest",
+      syncAfterMs: 60_000,
+    },
+    { files: nodeFiles(), clock, random },
+  );
+  const link = () => session.link();
+  const recorder = createRecorder(outbox, clock, () => session.hasSession());
+  const retained = createRetained(link, log);
+  const about = createAbout({ topic: topics.about, link, clock, log });
+  const guard = await openWired({
+    actuators: configured([{ id: "pump", pin: 17 }]),
+    gpio: new RelayBoard(clock).gpio(stop.signal),
+    clock,
+    onChange: ({ id: actuator, state }) => retained.set(topics.state(actuator), JSON.stringify({ state })),
+  });
+  const downlink = createDownlink({
+    topics,
+    guard,
+    journal: await openJournal({ file: new MemoryJournalFile(), log }),
+    clock,
+    log,
+    nodeCommands: {},
+    couldBeQueued: () => false,
+    publishResult: async (message) => link()?.publish(message),
+  });
+  const uplink = createUplink({
+    outbox,
+    topicRoot: topics.root,
+    qos: 1,
+    maxInFlight: WINDOW,
+    ratePerSecond: 0,
+    clock,
+    log,
+    onDrop: ({ seq, error }) => {
+      throw new Error(`record ${seq} was dropped: ${error}`);
+    },
+  });
+  const network = networkDial(undefined, () => Promise.reject(new Error("no TLS here")));
+  const dial = options.dial?.(network) ?? network;
+  const session = createSession({
+    servers: [{ scheme: "mqtt", host: "127.0.0.1", port: proxy.port }],
+    clientId: id,
+    version: options.version ?? "auto",
+    open: (server, version, signal) =>
+      openLink(
+        {
+          server,
+          version,
+          clientId: id,
+          keepaliveMs: 2_000,
+          connectTimeoutMs: 1_000,
+          sessionExpiryMs: 0,
+          will: { topic: topics.status, payload: "offline" },
+          onMessage: async (message) => {
+            if (!about.offer(message)) await downlink.receive(message);
+          },
+          clock,
+          log,
+          ...options.link,
+        },
+        async (...to) => {
+          const socket = await dial(...to);
+          sockets.push(socket);
+          return socket;
+        },
+        signal,
+      ),
+    subscriptions: downlink.filters,
+    statusTopic: topics.status,
+    steps: [about, retained, uplink],
+    reconnect: options.reconnect ?? { minMs: 20, maxMs: 100 },
+    clock,
+    random,
+    log,
+  });
+  about.set(`{"id":"${id}"}`);
+  const running = session.run(stop.signal);
+
+  function append(): void {
+    recorder.record("telemetry/air", { temperature: 21.5 });
+    mostInFlight = Math.max(mostInFlight, uplink.status().inFlight);
+  }
+  let appending = setInterval(() => {}, 1_000);
+  let commands = 0;
+
+  const node = {
+    proxy,
+    session,
+    outbox,
+    uplink,
+    log,
+    topics,
+    consumer,
+    append,
+    connected: (timeoutMs = 5_000) =>
+      until(() => session.status().connected, timeoutMs, `${id}: a connection`),
+    /** Waits until the session's last error is as expected. */
+    says: (words: string | RegExp, timeoutMs = 5_000) =>
+      until(
+        () => (session.status().lastError ?? "").match(asPattern(words)) !== null,
+        timeoutMs,
+        () => `${id}: "${words}", but "${session.status().lastError}"`,
+      ),
+    /** Takes a reading every 10 ms from now on. */
+    measure() {
+      clearInterval(appending);
+      appending = setInterval(append, 10);
+    },
+    rest: () => clearInterval(appending),
+    /** Sends a command, again and again until there is a result, as the contract asks of senders. */
+    async command(timeoutMs = COMMAND_MS): Promise<void> {
+      const command = { id: `c${++commands}`, set: commands % 2 === 1 ? "on" : "off" };
+      const asking = setInterval(() => void consumer.publish("command/pump", JSON.stringify(command)), 250);
+      try {
+        await until(
+          () => consumer.results.get(command.id)?.includes(`"state":"${command.set}"`) ?? false,
+          timeoutMs,
+          `${id}: the result of a command`,
+        );
+      } finally {
+        clearInterval(asking);
+      }
+    },
+    /**
+     * What must hold after every failure, once the link is back: a command works, every record has come, what came twice
+     * is within the window, and nothing of the links that were is left.
+     */
+    async recovers(timeoutMs = 10_000): Promise<void> {
+      await node.connected();
+      await node.command();
+      clearInterval(appending);
+      append();
+      await until(() => outbox.status().depth === 0, timeoutMs, `${id}: an empty outbox`);
+      const appended = outbox.status().nextSeq - 1;
+      const heard = () => consumer.ledger.verdict();
+      await until(() => heard().received >= appended, timeoutMs, `${id}: all records`).catch(() => {});
+      expect(heard()).toMatchObject({ firstSeq: 1, received: appended, missing: [], dropped: 0 });
+      expect(heard().duplicates).toBeLessThanOrEqual(WINDOW * (session.status().connects - 1));
+      await pause(50);
+      expect(mostInFlight).toBeLessThanOrEqual(WINDOW);
+      expect(uplink.status()).toMatchObject({ inFlight: 0, dropped: 0 });
+      expect(sockets.filter((socket) => !socket.destroyed)).toHaveLength(1);
+      expect(proxy.open()).toBe(1);
+      expect(clock.sleepers()).toBeLessThanOrEqual(TIMERS_AT_REST);
+      expect(getEventListeners(stop.signal, "abort").length).toBeLessThanOrEqual(3);
+      const ended = session.link()!.closed;
+      expect(getEventListeners(ended, "abort").length).toBeLessThanOrEqual(6);
+    },
+    async stop(): Promise<void> {
+      clearInterval(appending);
+      stop.abort();
+      await running;
+      await proxy.close();
+      await consumer.end();
+      await outbox.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+  return node;
+}
+
+export type FieldNode = Awaited<ReturnType<typeof startFieldNode>>;
+
+function asPattern(words: string | RegExp): RegExp {
+  return typeof words === "string" ? new RegExp(words.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")) : words;
+}
+
+/** Somebody at the broker itself who hears all that a node says, and commands it. */
+async function startConsumer(id: string, port: number) {
+  const root = `fieldpost/${id}/`;
+  const ledger = new Ledger(id);
+  const results = new Map<string, string>();
+  const client = await connectAsync({
+    host: "127.0.0.1",
+    port,
+    clientId: `${id}-consumer`,
+    clean: false,
+    reconnectPeriod: 50,
+  });
+  client.on("message", (topic, payload) => {
+    const text = payload.toString();
+    ledger.observe(topic.slice(root.length), text);
+    if (topic === `${root}result/pump`) results.set((JSON.parse(text) as { id: string }).id, text);
+  });
+  await client.subscribeAsync(`${root}#`, { qos: 1 });
+  return {
+    ledger,
+    results,
+    connected: () => client.connected,
+    subscribe: () => client.subscribeAsync(`${root}#`, { qos: 1 }),
+    publish: (topic: string, payload: string) =>
+      client.publishAsync(root + topic, payload, { qos: 0 }).catch(() => {}),
+    end: () => client.endAsync(true),
+  };
+}
+
+/** What the broker keeps below a topic root, as somebody sees it who comes now. */
+export async function retainedUnder(root: string, port: number): Promise<Record<string, string>> {
+  const client = await connectAsync({ host: "127.0.0.1", port });
+  const kept: Record<string, string> = {};
+  client.on("message", (topic, payload, { retain }) => {
+    if (retain) kept[topic.slice(root.length + 1)] = payload.toString();
+  });
+  await client.subscribeAsync(`${root}/#`, { qos: 1 });
+  await pause(200);
+  await client.endAsync(true);
+  return kept;
+}
