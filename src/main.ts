@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import { main } from "./cli/main.ts";
 
 // Whoever reads our output may have seen enough (fieldpost drivers | head).

@@ -5,6 +5,7 @@ import { formatRange } from "../audit/ranges.ts";
 import { linuxClock } from "../device/linux/clock.ts";
 import { systemRandom } from "../device/linux/random.ts";
 import { silentLog } from "../log.ts";
+import { eitherAborts } from "../mqtt/aborts.ts";
 import { backoffMs } from "../mqtt/backoff.ts";
 import { openLink } from "../mqtt/connect.ts";
 import { networkDial } from "../mqtt/dial.ts";
@@ -63,7 +64,7 @@ export async function audit(args: string[], io: CliIo): Promise<number> {
   const dial = networkDial(values.ca === undefined ? undefined : { ca: values.ca, insecure: false }, (path) =>
     readFile(path),
   );
-  const open = (version: 4 | 5) =>
+  const open: Open = (version, sessionExpiryMs, signal) =>
     openLink(
       {
         server,
@@ -72,7 +73,7 @@ export async function audit(args: string[], io: CliIo): Promise<number> {
         username: values.username,
         password,
         keepaliveMs: 25_000,
-        sessionExpiryMs: SESSION_EXPIRY_MS,
+        sessionExpiryMs,
         onMessage: ({ topic, payload, retain }) => {
           if (!retain) observe(topic, payload);
         },
@@ -80,7 +81,7 @@ export async function audit(args: string[], io: CliIo): Promise<number> {
         log: silentLog,
       },
       dial,
-      ended.signal,
+      signal,
     );
   const listening = listen(
     open,
@@ -117,24 +118,35 @@ interface Listening {
   readonly said: (text: string) => void;
 }
 
+type Open = (version: 4 | 5, sessionExpiryMs: number, signal: AbortSignal) => Promise<OpenLink>;
+
+/** Leaves nothing at the broker: MQTT 3.1.1 forgets a session only when its client comes back for a clean one. */
+async function sayGoodbye(link: OpenLink, open: Open): Promise<void> {
+  await link.end({ forgetSession: true });
+  if (link.version === 5) return;
+  const clean = await open(4, 0, new AbortController().signal).catch(() => undefined);
+  await clean?.end();
+}
+
 /** Holds a subscription until `signal` aborts, over as many connections as it takes. */
 async function listen(
-  open: (version: 4 | 5) => Promise<OpenLink>,
+  open: Open,
   filters: readonly string[],
   { sleep, signal, said }: Listening,
 ): Promise<void> {
   let version: 4 | 5 = 5;
   for (let failures = 0; !signal.aborted; ) {
     try {
-      const link = await open(version);
+      const link = await open(version, SESSION_EXPIRY_MS, signal);
+      const giveUp = () => link.abandon(new Error("the audit ended"));
+      signal.addEventListener("abort", giveUp, { once: true });
       await link.subscribe(filters);
+      signal.removeEventListener("abort", giveUp);
       said(`listening to ${filters.join(", ")}`);
       failures = 0;
-      const goodbye = () => void link.end();
-      signal.addEventListener("abort", goodbye, { once: true });
-      await new Promise((resolve) => link.closed.addEventListener("abort", resolve, { once: true }));
-      signal.removeEventListener("abort", goodbye);
-      if (!signal.aborted) said(String((link.closed.reason as Error).message));
+      await eitherAborts(link.closed, signal);
+      if (signal.aborted) return await sayGoodbye(link, open);
+      said(String((link.closed.reason as Error).message));
     } catch (error) {
       if (signal.aborted) return;
       if (error instanceof UnsupportedVersionError && version === 5) {

@@ -1,9 +1,10 @@
 import { parseArgs } from "node:util";
+import type { Problem } from "../config/problem.ts";
 import type { Log } from "../log.ts";
 import { formatServer } from "../mqtt/server.ts";
 import { realSurroundings } from "../node/start.ts";
-import { supervise } from "../node/supervisor.ts";
-import { DEFAULT_CONFIG, loadOrExplain } from "./config-file.ts";
+import { NodeLostError, type Supervisor, supervise } from "../node/supervisor.ts";
+import { DEFAULT_CONFIG, loadConfigFile, loadOrExplain } from "./config-file.ts";
 import { CliError, EXIT } from "./exit.ts";
 import { type CliIo, wantsColor } from "./io.ts";
 import { createLog } from "./log.ts";
@@ -22,8 +23,6 @@ export async function run(args: string[], io: CliIo, version: string): Promise<n
     },
     strict: true,
   });
-  const config = await loadOrExplain(values.config, io);
-  if (!config) return EXIT.config;
   const log = createLog({
     write: io.stderr,
     level: values.verbose ? "debug" : "info",
@@ -31,15 +30,14 @@ export async function run(args: string[], io: CliIo, version: string): Promise<n
     color: io.logsToTty === true && wantsColor({ ...io, isTty: true }),
     wallMs: Date.now,
   });
+  // From here on, so that a signal during the start is not lost and does not end the process half made.
+  const ending = whenToEnd(log);
+  const reloads = reloadsOf(values.config, io, log, ending.end);
+  process.on("SIGHUP", reloads.ask);
 
-  const told = untilTold(log);
-  const restart = { asked: () => {} };
-  const surroundings = realSurroundings({
-    version,
-    log,
-    simulate: values.simulate,
-    onRestart: () => restart.asked(),
-  });
+  const config = await loadOrExplain(values.config, io);
+  if (!config) return EXIT.config;
+  const surroundings = realSurroundings({ version, log, simulate: values.simulate, onRestart: reloads.ask });
   const supervisor = await supervise(config, surroundings).catch((error: unknown) => {
     throw new CliError(EXIT.failed, error instanceof Error ? error.message : String(error), { cause: error });
   });
@@ -51,51 +49,113 @@ export async function run(args: string[], io: CliIo, version: string): Promise<n
     last_end: opening.lastEnd,
     board: supervisor.board().board.host.model,
   });
+  reloads.begin(supervisor);
 
-  const reload = async () => {
-    const next = await loadOrExplain(values.config, io).catch((error: Error) => {
-      log.error(error.message);
-      return undefined;
-    });
-    if (!next) {
-      log.error("the new configuration is refused; the old one goes on", { file: values.config });
-      return;
-    }
-    await supervisor.reload(next).then(
-      () => log.info("the new configuration has taken effect", { file: values.config }),
-      (error: Error) =>
-        log.error("the new configuration cannot run; the old one goes on", { error: error.message }),
-    );
-  };
-  const onReload = () => void reload();
-  process.on("SIGHUP", onReload);
-  restart.asked = onReload;
-
-  const exitCode = await told;
-  // Whatever hangs (a transfer on a dead bus keeps a thread), the process ends in time.
-  setTimeout(() => process.exit(exitCode), STOP_LIMIT_MS).unref();
+  const exitCode = await ending.told;
+  reloads.end();
   await supervisor.stop();
   log.info("stopped");
   return exitCode;
 }
 
-/** Resolves with the exit code when the process is to end: on a signal, or because the program is wrong. */
-function untilTold(log: Log): Promise<number> {
-  return new Promise((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"] as const) {
-      process.on(signal, () => {
-        log.info("stopping", { signal });
-        resolve(EXIT.done);
-      });
-    }
-    // The outputs must not stay as a program that has lost its way left them.
-    for (const event of ["uncaughtException", "unhandledRejection"] as const) {
-      process.on(event, (error: unknown) => {
-        log.error("internal error: please report it", {
-          error: error instanceof Error ? (error.stack ?? error.message) : String(error),
-        });
-        resolve(EXIT.failed);
-      });
-    }
+interface Ending {
+  /** Resolves with the exit code when the process is to end. */
+  readonly told: Promise<number>;
+  end(exitCode: number): void;
+}
+
+/** The process ends on a signal, or because the program is wrong; and then in time, whatever hangs. */
+function whenToEnd(log: Log): Ending {
+  let end: (exitCode: number) => void = () => {};
+  const told = new Promise<number>((resolve) => {
+    end = resolve;
   });
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.on(signal, () => {
+      log.info("stopping", { signal });
+      end(EXIT.done);
+    });
+  }
+  // The outputs must not stay as a program that has lost its way left them.
+  for (const event of ["uncaughtException", "unhandledRejection"] as const) {
+    process.on(event, (error: unknown) => {
+      log.error("internal error: please report it", {
+        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      });
+      end(EXIT.failed);
+    });
+  }
+  // A transfer on a dead bus keeps a thread, and a start may hang.
+  void told.then((exitCode) => setTimeout(() => process.exit(exitCode), STOP_LIMIT_MS).unref());
+  return { told, end };
+}
+
+interface Reloads {
+  readonly ask: () => void;
+  begin(supervisor: Supervisor): void;
+  /** Whoever asks from now on asks in vain. */
+  end(): void;
+}
+
+/** Reads the configuration again when asked to. What is asked for while one reload is under way is one more reload. */
+function reloadsOf(file: string, io: CliIo, log: Log, end: (exitCode: number) => void): Reloads {
+  let supervisor: Supervisor | undefined;
+  let asked = false;
+  let busy = false;
+  let ended = false;
+
+  async function reload(to: Supervisor): Promise<void> {
+    const result = await loadConfigFile(file, io).catch((error: Error) => {
+      log.error(error.message);
+      return undefined;
+    });
+    if (ended) return;
+    if (!result?.ok) {
+      logProblems(result?.problems ?? [], log);
+      log.error("the new configuration is refused; the old one goes on", { file });
+      return;
+    }
+    try {
+      await to.reload(result.config);
+      log.info("the new configuration has taken effect", { file });
+    } catch (error) {
+      const { message } = error as Error;
+      if (!(error instanceof NodeLostError)) {
+        log.error("the new configuration cannot run; the old one goes on", { error: message });
+        return;
+      }
+      log.error("the new configuration cannot run", { error: message });
+      end(EXIT.failed);
+    }
+  }
+
+  async function serve(): Promise<void> {
+    if (busy || !supervisor) return;
+    busy = true;
+    while (asked && !ended) {
+      asked = false;
+      await reload(supervisor);
+    }
+    busy = false;
+  }
+
+  return {
+    ask() {
+      asked = true;
+      void serve();
+    },
+    begin(running) {
+      supervisor = running;
+      void serve();
+    },
+    end() {
+      ended = true;
+    },
+  };
+}
+
+/** In a running node the log is where people look, and machines read it. */
+function logProblems(problems: readonly Problem[], log: Log): void {
+  for (const { file, line, column, message, suggestion } of problems)
+    log.error(message, { at: `${file}:${line}:${column}`, did_you_mean: suggestion });
 }

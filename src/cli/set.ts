@@ -35,9 +35,10 @@ export async function set(args: string[], io: CliIo): Promise<number> {
   if (id === undefined || value === undefined || others.length > 0)
     throw wrongUsage("set takes an ACTUATOR and a VALUE: fieldpost set ACTUATOR VALUE [--for 5s]");
   const command = parseActuatorCommand(Buffer.from(value));
-  if ("malformed" in command) throw wrongUsage(`${value}: ${command.malformed}`);
+  if ("malformed" in command || value.trimStart().startsWith("{"))
+    throw wrongUsage(`${value}: expected on, off, toggle or a number`);
   const forMs = values.for === undefined ? undefined : parseDurationMs(values.for);
-  if (values.for !== undefined && forMs === undefined)
+  if (values.for !== undefined && !forMs)
     throw wrongUsage(`--for ${values.for}: expected a duration such as 250ms, 10s, 5m, 2h or 7d`);
   const config = await loadOrExplain(values.config, io);
   if (!config) return EXIT.config;

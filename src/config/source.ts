@@ -40,7 +40,7 @@ export function openSource(file: string, text: string): Source {
     position,
     problem([start, end], message, { suggestion, path = [] } = {}) {
       const { line, column } = position(start);
-      const sourceLine = lineOf(line);
+      const sourceLine = withoutSecrets(lineOf(line));
       const marked = sourceLine.slice(column - 1, column - 1 + Math.max(1, end - start)).trimEnd();
       return {
         file,
@@ -54,4 +54,15 @@ export function openSource(file: string, text: string): Source {
       };
     },
   };
+}
+
+/** A key whose value is nobody's business, mistyped or not; and what stands before the @ of a URL. */
+const SECRETS = /(\w*(?:pas+w?o?r?d|secret|token)\w*["']?\s*:\s*)([^,}#]+)|(:\/\/)([^\s/@]+)(?=@)/gi;
+
+/** A source line as it may be shown: what is written there in clear is covered, at its length, so that the caret still fits. */
+function withoutSecrets(line: string): string {
+  return line.replace(SECRETS, (whole, key?: string, value?: string, scheme?: string, login?: string) => {
+    if (scheme !== undefined) return scheme + "*".repeat(login!.length);
+    return value!.includes("${") ? whole : key + value!.replace(/[^\s"']/g, "*");
+  });
 }

@@ -116,10 +116,13 @@ export function createLink(options: ClientLinkOptions): OpenLink {
     unsubscribe: (filters) =>
       requested((answer) => client.unsubscribe([...filters], (error) => answer(error ?? null))),
     abandon: close,
-    async end() {
+    async end({ forgetSession = false } = {}) {
       if (closing.signal.aborted) return;
       const gone = new Promise<void>((resolve) => stream.once("close", resolve));
-      mqttPacket.writeToStream({ cmd: "disconnect" }, stream, { protocolVersion: options.version });
+      const properties = forgetSession && options.version === 5 ? { sessionExpiryInterval: 0 } : undefined;
+      mqttPacket.writeToStream({ cmd: "disconnect", ...(properties && { properties }) }, stream, {
+        protocolVersion: options.version,
+      });
       stream.end();
       await withDeadline(clock, "the farewell", FAREWELL_MS, gone).catch(() => {});
       close(new Error("the node ended the connection"));

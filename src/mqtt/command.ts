@@ -36,6 +36,8 @@ export interface Malformed {
 }
 
 export const MAX_COMMAND_BYTES = 65_536;
+/** A larger one is not looked into at all; the node tells MQTT 5 brokers not to send it. */
+const MAX_ANSWERED_BYTES = 262_144;
 
 const PLAIN_NUMBER = /^[+-]?\d{1,20}(\.\d{1,20})?$/;
 const EXPECTED = "expected on, off, toggle, a number or a JSON object";
@@ -83,12 +85,22 @@ export function parseNodeCommand(payload: Uint8Array): NodeCommand | Malformed {
 }
 
 function decode(payload: Uint8Array): string | Malformed {
-  if (payload.length > MAX_COMMAND_BYTES) return { malformed: `larger than ${MAX_COMMAND_BYTES} bytes` };
+  if (payload.length > MAX_COMMAND_BYTES) {
+    const id = idOf(payload);
+    return { malformed: `larger than ${MAX_COMMAND_BYTES} bytes`, ...(id !== undefined && { id }) };
+  }
   try {
     return utf8.decode(payload).trim();
   } catch {
     return { malformed: "not UTF-8" };
   }
+}
+
+/** The id of a command that is too large to be carried out, so that its sender gets an answer. */
+function idOf(payload: Uint8Array): string | undefined {
+  if (payload.length > MAX_ANSWERED_BYTES) return undefined;
+  const id = parseObject(Buffer.from(payload).toString("latin1"))?.["id"];
+  return isId(id) ? id : undefined;
 }
 
 /** The keys of the payload's JSON object, on no prototype: a key called `__proto__` is just unknown. */

@@ -64,7 +64,8 @@ export function createDownlink(parts: DownlinkParts): Downlink {
     const lane = lanes.get(target);
     if (!lane) return refuseUnread(target, message, "no such actuator", command.id);
     if (lane.depth > MAX_WAITING)
-      return settle(target, message, command.id, { status: "rejected", error: "busy: too many commands" });
+      // Not remembered: the same command may come again when there is room.
+      return answer(target, message, command.id, { status: "rejected", error: "busy: too many commands" });
     lane.depth++;
     const done = lane.tail
       .then(() => handle(target, message, command))
@@ -88,6 +89,7 @@ export function createDownlink(parts: DownlinkParts): Downlink {
       clockSynced: clock.synced(),
       retained: message.retain,
       couldBeQueued: parts.couldBeQueued(),
+      target,
       first: id === undefined ? undefined : journal.outcome(id),
     });
     if (refusal?.status === "duplicate") return answer(target, message, id, refusal);
@@ -96,7 +98,7 @@ export function createDownlink(parts: DownlinkParts): Downlink {
     if (unremembered !== undefined && !isSafe(target, command))
       return answer(target, message, id, withState(target, { status: "rejected", error: unremembered }));
     const outcome = "set" in command ? await move(target, command) : await serve(command);
-    await finish(id, outcome);
+    await finish(id, { ...outcome, target });
     answer(target, message, id, outcome);
   }
 
@@ -154,7 +156,7 @@ export function createDownlink(parts: DownlinkParts): Downlink {
     id: string | undefined,
     outcome: CommandOutcome,
   ): Promise<void> {
-    if (id !== undefined && journal.outcome(id) === undefined) await finish(id, outcome);
+    if (id !== undefined && journal.outcome(id) === undefined) await finish(id, { ...outcome, target });
     answer(target, message, id, outcome);
   }
 

@@ -185,10 +185,19 @@ function interrupt(memory: Memory): void {
   for (const [id, outcome] of memory) if (outcome === "running") memory.set(id, INTERRUPTED);
 }
 
-/** Forgets the oldest. A map keeps the order in which its keys first came. */
+/**
+ * Forgets the oldest, refusals before what was carried out: a flood of nonsense must not make the node do again what it
+ * has done. A map keeps the order in which its keys first came.
+ */
 function trim(memory: Memory, maxIds: number): void {
-  for (const id of memory.keys()) {
-    if (memory.size <= maxIds) return;
-    memory.delete(id);
+  for (const refusalsOnly of [true, false]) {
+    for (const [id, outcome] of memory) {
+      if (memory.size <= maxIds) return;
+      if (!refusalsOnly || isRefusal(outcome)) memory.delete(id);
+    }
   }
+}
+
+function isRefusal(outcome: CommandOutcome | "running"): boolean {
+  return outcome !== "running" && (outcome.status === "rejected" || outcome.status === "expired");
 }

@@ -7,6 +7,8 @@ export interface CommandOutcome {
   readonly status: "done" | "rejected" | "expired" | "failed";
   readonly state?: ActuatorValue;
   readonly error?: string;
+  /** Whom the command was for. */
+  readonly target?: string;
 }
 
 /** What a command is answered with. */
@@ -25,6 +27,7 @@ export interface Circumstances {
   readonly retained: boolean;
   /** The broker may have kept the message while the node was away (`mqtt.session_expiry` above 0). */
   readonly couldBeQueued: boolean;
+  readonly target: string;
   /** What became of the same id before; `running` where it is being carried out. */
   readonly first: CommandOutcome | "running" | undefined;
 }
@@ -34,15 +37,17 @@ export const MAX_CLOCK_SKEW_MS = 60_000;
 
 /** Undefined: carry it out. Otherwise the answer, and nothing moves. */
 export function judge(command: Provenance, circumstances: Circumstances): Reply | undefined {
-  const { retained, first } = circumstances;
+  const { retained, first, target } = circumstances;
   if (retained) return { status: "rejected", error: "retained: commands must not be retained" };
-  if (first !== undefined) return duplicateOf(first);
+  if (first !== undefined) return duplicateOf(first, target);
   return stale(command, circumstances);
 }
 
 /** The first outcome in the duplicate's own fields: what was not done says so in `error`. */
-function duplicateOf(first: CommandOutcome | "running"): Reply {
+function duplicateOf(first: CommandOutcome | "running", target: string): Reply {
   if (first === "running") return { status: "duplicate", error: "the first one is still being carried out" };
+  if (first.target !== undefined && first.target !== target)
+    return { status: "duplicate", error: `the id was used for ${first.target} before: nothing was done` };
   const { status, state, error } = first;
   return {
     status: "duplicate",

@@ -41,8 +41,11 @@ export interface Link {
 export interface OpenLink extends Link {
   /** {@link publish} without a promise a message, for a flood of them. Calls `done` exactly once. */
   publishThen(message: Outgoing, done: (error?: Error) => void): void;
-  /** Says goodbye (DISCONNECT, so that no will is sent) and closes; gives up waiting after a second. */
-  end(): Promise<void>;
+  /**
+   * Says goodbye (DISCONNECT, so that no will is sent) and closes; gives up waiting after a second. With
+   * `forgetSession` an MQTT 5 broker keeps nothing for this client (section 3.14.2.2.2).
+   */
+  end(options?: { readonly forgetSession?: boolean }): Promise<void>;
   /** Gives the connection up without a word, so that the broker sends the will. */
   abandon(reason: Error): void;
 }

@@ -50,7 +50,16 @@ const REASON_CODES: Readonly<Record<number, string>> = {
 export const SESSION_TAKEN_OVER = 0x8e;
 export const TOPIC_NAME_INVALID = 0x90;
 export const PACKET_TOO_LARGE = 0x95;
-export const QUOTA_EXCEEDED = 0x97;
+
+/**
+ * PUBACK codes that the same record would get again for ever. Any other may pass: a quota, an access list that
+ * somebody mends, a broker in trouble.
+ */
+const FINAL_REFUSALS: ReadonlySet<number> = new Set([TOPIC_NAME_INVALID, PACKET_TOO_LARGE, 0x99]);
+
+export function isFinalRefusal(code: number): boolean {
+  return FINAL_REFUSALS.has(code);
+}
 
 /** The two codes by which a broker says that it does not speak this version of MQTT. */
 export function isVersionRefusal(code: number): boolean {

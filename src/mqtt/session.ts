@@ -1,6 +1,7 @@
 import { type Clock, withDeadline } from "../device/clock.ts";
 import type { Random } from "../device/random.ts";
 import type { Log } from "../log.ts";
+import { eitherAborts } from "./aborts.ts";
 import { type BackoffBounds, backoffMs } from "./backoff.ts";
 import { type OpenLink, UnsupportedVersionError } from "./link.ts";
 import { createRivalWatch } from "./rival.ts";
@@ -213,17 +214,4 @@ function truce({ maxMs }: BackoffBounds): BackoffBounds {
 
 function versionName(link: OpenLink): "3.1.1" | "5" {
   return link.version === 5 ? "5" : "3.1.1";
-}
-
-function eitherAborts(one: AbortSignal, other: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      one.removeEventListener("abort", done);
-      other.removeEventListener("abort", done);
-      resolve();
-    };
-    one.addEventListener("abort", done);
-    other.addEventListener("abort", done);
-    if (one.aborted || other.aborted) done();
-  });
 }

@@ -5,8 +5,8 @@ import { toJson } from "../record/json.ts";
 import { decodeSample } from "../record/record.ts";
 import { sampleTime } from "../record/time.ts";
 import { type OpenLink, type Outgoing, PublishRefusedError } from "./link.ts";
-import { createPace } from "./pace.ts";
-import { PACKET_TOO_LARGE, QUOTA_EXCEEDED } from "./reason-codes.ts";
+import { createPace, type Pace } from "./pace.ts";
+import { isFinalRefusal, PACKET_TOO_LARGE } from "./reason-codes.ts";
 import { createWindow, type Window } from "./window.ts";
 
 /** Why a record left the outbox without the broker having it. */
@@ -14,6 +14,8 @@ export type UplinkDropReason = "corrupt" | "too_large" | "refused";
 
 export interface UplinkDrop {
   readonly seq: number;
+  /** Below the topic root; undefined where the record cannot be read. */
+  readonly topic: string | undefined;
   readonly reason: UplinkDropReason;
   readonly error: string;
 }
@@ -40,6 +42,9 @@ export interface UplinkStatus {
   readonly dropped: number;
 }
 
+/** How long records wait that the broker refuses for a reason that may pass. */
+const HOLD_MS = 30_000;
+
 /** The way of the records out of the outbox. */
 export interface Uplink {
   readonly name: string;
@@ -50,57 +55,71 @@ export interface Uplink {
 
 export function createUplink(options: UplinkOptions): Uplink {
   const { outbox, topicRoot, qos, clock, log } = options;
-  const warned = new Set<UplinkDropReason>();
+  const warned = new Set<string>();
   let window: Window | undefined;
   let delivered = 0;
   let dropped = 0;
 
-  function drop(seq: number, reason: UplinkDropReason, error: Error): void {
+  function warnOnce(message: string, fields: { seq: number; error: string }): void {
+    if (!warned.has(message)) log.warn(message, fields);
+    warned.add(message);
+  }
+
+  function drop(what: Omit<UplinkDrop, "error">, { message: error }: Error): void {
     dropped++;
-    if (!warned.has(reason))
-      log.warn("a record cannot be delivered and is dropped", { seq, reason, error: error.message });
-    warned.add(reason);
-    options.onDrop({ seq, reason, error: error.message });
+    warnOnce("a record cannot be delivered and is dropped", { seq: what.seq, error });
+    options.onDrop({ ...what, error });
   }
 
   async function run(link: OpenLink): Promise<void> {
-    const size = Math.max(1, Math.min(options.maxInFlight, link.receiveMaximum));
     const pace = createPace(options.ratePerSecond, clock);
-    window = createWindow(size, link.closed, (seq) => outbox.ack(seq));
+    while (!link.closed.aborted) {
+      const hold = new AbortController();
+      await drain(link, pace, hold);
+      await clock.sleep(HOLD_MS, link.closed);
+    }
+  }
+
+  /** Until the link closes, or the broker refuses a record for now: then all wait, and nothing is lost. */
+  async function drain(link: OpenLink, pace: Pace, hold: AbortController): Promise<void> {
+    const over = AbortSignal.any([link.closed, hold.signal]);
+    const size = Math.max(1, Math.min(options.maxInFlight, link.receiveMaximum));
+    window = createWindow(size, over, (seq) => outbox.ack(seq));
     for (let next = 0; ; ) {
-      await outbox.available(next, link.closed);
+      await outbox.available(next, over);
       await window.whenRoom();
-      const allowed = await pace.take(window.room(), link.closed);
-      if (link.closed.aborted) break;
+      const allowed = await pace.take(window.room(), over);
+      if (over.aborted) break;
       const entries = outbox.peek(next, allowed);
       pace.spent(entries.length);
       for (const entry of entries) {
         next = entry.seq + 1;
-        send(entry, link, window);
+        send(entry, link, window, hold);
       }
     }
     window = undefined;
   }
 
-  function send({ seq, record }: Entry, link: OpenLink, window: Window): void {
+  function send({ seq, record }: Entry, link: OpenLink, window: Window, hold: AbortController): void {
     const flight = window.takeOff(seq);
     let message: Outgoing;
     try {
       message = encode(seq, record);
     } catch (error) {
-      drop(seq, "corrupt", error as Error);
+      drop({ seq, topic: undefined, reason: "corrupt" }, error as Error);
       window.land(flight);
       return;
     }
     link.publishThen(message, (error) => {
       if (error !== undefined) {
         if (!(error instanceof PublishRefusedError)) return;
-        if (error.code === QUOTA_EXCEEDED) {
-          // It may pass: the record waits, as it does when there is no link.
-          link.abandon(error);
+        if (!isFinalRefusal(error.code)) {
+          warnOnce("the broker refuses a record; it and those behind it wait", { seq, error: error.message });
+          hold.abort();
           return;
         }
-        drop(seq, error.code === PACKET_TOO_LARGE ? "too_large" : "refused", error);
+        const reason = error.code === PACKET_TOO_LARGE ? "too_large" : "refused";
+        drop({ seq, topic: message.topic.slice(topicRoot.length + 1), reason }, error);
       } else delivered++;
       window.land(flight);
     });

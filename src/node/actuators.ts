@@ -15,8 +15,11 @@ export interface Actuators {
   readonly guard: Guard;
   /** The last change of each actuator. */
   latest(): readonly Change[];
-  /** Tells every change so far that nobody has heard of, and then each as it happens, to this listener only. */
-  listen(listener: (change: Change) => void): void;
+  /**
+   * Tells every change so far that nobody has heard of, and then each as it happens, to this listener only; to nobody
+   * (`undefined`), so that they wait for the next.
+   */
+  listen(listener: ((change: Change) => void) | undefined): void;
 }
 
 export interface ActuatorParts {
@@ -49,6 +52,7 @@ export async function openActuators(config: Config, parts: ActuatorParts): Promi
     latest: () => [...latest.values()],
     listen(next) {
       listener = next;
+      if (!next) return;
       const missed = unheard;
       unheard = [];
       for (const change of missed) next(change);

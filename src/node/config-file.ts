@@ -5,8 +5,13 @@ import { unreadable } from "../config/files.ts";
 import { type LoadResult, loadConfig } from "../config/load.ts";
 import type { MachineNames } from "../config/substitute.ts";
 import { MAX_FILE_BYTES } from "../config/yaml.ts";
+import { withDeadline } from "../device/clock.ts";
+import { linuxClock } from "../device/linux/clock.ts";
 import { linuxHost } from "../device/linux/host.ts";
 import { textFiles } from "../device/linux/text-files.ts";
+
+/** A driver's file that waits for something while it is loaded must not keep the node from saying so. */
+const IMPORT_MS = 10_000;
 
 export interface ConfigFileOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -20,6 +25,7 @@ export async function readConfigFile(
   file: string,
   { env, cwd, machine = thisMachine() }: ConfigFileOptions,
 ): Promise<LoadResult> {
+  const clock = linuxClock();
   const path = resolve(cwd, file);
   const text = await readBounded(path).catch((error: unknown) => {
     throw new Error(`${unreadable(file, error)}. "fieldpost init" writes a starter configuration.`, {
@@ -32,7 +38,8 @@ export async function readConfigFile(
     env,
     machine,
     readFile: (path) => readFileSync(path, "utf8"),
-    importDriver: (path) => import(pathToFileURL(path).href),
+    importDriver: (path) =>
+      withDeadline(clock, `loading ${path}`, IMPORT_MS, import(pathToFileURL(path).href)),
   });
 }
 

@@ -53,7 +53,15 @@ export async function startNode(options: StartOptions): Promise<StartedNode> {
   const { config } = result;
   const supervisor = await supervise(
     config,
-    realSurroundings({ version, log, simulate, onRestart: () => void supervisor.reload(config) }),
+    realSurroundings({
+      version,
+      log,
+      simulate,
+      onRestart: () =>
+        void supervisor
+          .reload(config)
+          .catch((error: Error) => log.error("cannot restart", { error: error.message })),
+    }),
   );
   return {
     get guard() {

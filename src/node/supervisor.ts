@@ -33,12 +33,19 @@ export interface Supervisor {
   /**
    * Lets a new configuration take effect without losing a record: the old node stops, the new one goes on with the same
    * outbox. Outputs stay untouched where their part of the configuration is the same. Where the new node cannot start,
-   * the old one comes back and the returned promise rejects with the reason.
+   * the old one comes back and the returned promise rejects with the reason; where not even the old one can, the
+   * outputs are made safe and it rejects with a {@link NodeLostError}. Of several that wait, only the last happens.
    */
   reload(config: Config): Promise<void>;
+  /** For good: whatever was asked before and has not begun is dropped. */
   stop(): Promise<void>;
   /** Ends everything at once, as a killed process does. For simulations. */
   abandon(): void;
+}
+
+/** A reload failed and so did going back: no node runs any more. */
+export class NodeLostError extends Error {
+  override readonly name = "NodeLostError";
 }
 
 /** One node with what was made for it. */
@@ -52,17 +59,26 @@ interface Generation {
 export async function supervise(config: Config, surroundings: Surroundings): Promise<Supervisor> {
   let current = await start(config, surroundings, undefined);
   let turn: Promise<unknown> = Promise.resolve();
+  let wanted: Config | undefined;
+  let stopping: Promise<void> | undefined;
 
   async function replace(next: Config): Promise<void> {
     const old = current;
-    const keep = sameActuators(old.node.config, next);
-    await stopGeneration(old, keep);
+    const kept = sameActuators(old.node.config, next) ? old : undefined;
+    await stopGeneration(old, kept !== undefined);
     try {
-      current = await start(next, surroundings, keep ? old : undefined);
+      current = await start(next, surroundings, kept);
     } catch (error) {
-      current = await start(old.node.config, surroundings, keep ? old : undefined);
+      current = await start(old.node.config, surroundings, kept).catch(async (second: unknown) => {
+        await kept?.actuators.guard.shutdown();
+        stopping = Promise.resolve();
+        throw new NodeLostError(`${messageOf(error)}; and the old one cannot go on: ${messageOf(second)}`, {
+          cause: error,
+        });
+      });
       throw error;
     }
+    if (old.choice.board !== current.choice.board && kept === undefined) await old.choice.board.close();
   }
 
   /** One change at a time, in the order asked for. */
@@ -72,20 +88,54 @@ export async function supervise(config: Config, surroundings: Surroundings): Pro
     return done;
   }
 
+  async function stop(): Promise<void> {
+    await stopGeneration(current, false);
+    await current.choice.board.close();
+  }
+
   return {
     node: () => current.node,
     board: () => current.choice,
-    reload: (next) => inTurn(() => replace(next)),
-    stop: () =>
-      inTurn(async () => {
-        await stopGeneration(current, false);
-        await current.choice.board.close();
-      }),
+    async reload(next) {
+      wanted = next;
+      await inTurn(async () => {
+        if (wanted !== next || stopping) return;
+        await replace(next);
+      });
+    },
+    stop() {
+      stopping ??= inTurn(stop);
+      return stopping;
+    },
     abandon() {
       current.world.abort();
       current.node.abandon();
     },
   };
+}
+
+/** Throws with words for people where the folder is none, or may not be written. */
+function makeOutboxFolder(files: FileLayer, path: string): void {
+  try {
+    files.makeFolder(path);
+  } catch (error) {
+    const reasons: Readonly<Record<string, string>> = {
+      EEXIST: "it is a file, not a folder",
+      ENOTDIR: "a part of it is a file, not a folder",
+      EACCES: "this user may not write there",
+      EPERM: "this user may not write there",
+      EROFS: "the file system is read-only",
+      ENOSPC: "the disk is full",
+    };
+    const code = String((error as NodeJS.ErrnoException).code);
+    throw new Error(`buffer.path: cannot make the folder ${path}: ${reasons[code] ?? code}`, {
+      cause: error,
+    });
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 async function stopGeneration({ node, world }: Generation, keepActuators: boolean): Promise<void> {
@@ -101,7 +151,7 @@ async function start(
 ): Promise<Generation> {
   const { clock, log, files, dialFor, simulate, ...rest } = surroundings;
   const choice = simulate || !before ? chooseBoard(config, simulate, clock) : before.choice;
-  files.makeFolder(config.buffer.path);
+  makeOutboxFolder(files, config.buffer.path);
   const leaseFile = leaseFileOn(files, join(config.buffer.path, "actuators.json"));
   const actuators =
     before?.actuators ?? (await openActuators(config, { gpio: choice.board.gpio, clock, log, leaseFile }));

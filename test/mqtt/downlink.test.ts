@@ -90,7 +90,9 @@ describe("an id", () => {
     await end.clock.advance(49);
     expect(acknowledged).toBe(false);
     await end.clock.run(received);
-    expect(Buffer.from(end.file.bytes).toString()).toContain('{"id":"a1","status":"done","state":"on"}\n');
+    expect(Buffer.from(end.file.bytes).toString()).toContain(
+      '{"id":"a1","status":"done","state":"on","target":"pump"}\n',
+    );
   });
 
   test("that was told no is not told yes when it comes again", async () => {
@@ -169,6 +171,23 @@ describe("what never moves an output", () => {
     const issued = isoTime(end.clock.wallMs());
     const fresh = { set: "on", issued, max_age: "10s" };
     expect(await end.send("pump", fresh)).toMatchObject([{ status: "done" }]);
+  });
+
+  test("one too large to be carried out, which is answered all the same", async () => {
+    const end = await start();
+    const huge = { id: "big", set: "on", note: "x".repeat(70_000) };
+    expect(await end.send("pump", huge)).toMatchObject([{ id: "big", status: "rejected" }]);
+    expect(end.relays.loads.get(5)).toBe(0);
+  });
+
+  test("an id that was carried out, again, after a flood of other refusals", async () => {
+    const end = await start();
+    expect(await end.send("pump", { id: "first", set: "on" })).toMatchObject([{ status: "done" }]);
+    for (let n = 0; n < 1_500; n++)
+      await end.send("pump", { id: `junk${n}`, set: "on", issued: "2001-01-01T00:00:00Z", max_age: "1s" });
+    expect(await end.send("pump", { id: "first", set: "off" })).toMatchObject([
+      { status: "duplicate", state: "on" },
+    ]);
   });
 
   test("a command to nobody, which is answered where there is somebody to answer", async () => {

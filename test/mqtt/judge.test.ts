@@ -7,6 +7,7 @@ const live: Circumstances = {
   clockSynced: true,
   retained: false,
   couldBeQueued: false,
+  target: "pump",
   first: undefined,
 };
 const issued = (ageMs: number, maxAgeMs?: number) => ({
@@ -26,6 +27,14 @@ describe("a retained command", () => {
 });
 
 describe("a command seen before", () => {
+  test("for another actuator does nothing there, and does not tell that one's state as this one's", () => {
+    const first = { status: "done", state: "on", target: "valve" } as const;
+    expect(judge({ id: "a" }, { ...live, first })).toEqual({
+      status: "duplicate",
+      error: "the id was used for valve before: nothing was done",
+    });
+  });
+
   test("gets the first outcome, even when it is too old by now", () => {
     const first = { status: "done", state: "on" } as const;
     expect(judge({ id: "a", ...issued(60_000, 1_000) }, { ...live, first })).toEqual({

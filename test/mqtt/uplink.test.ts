@@ -189,7 +189,8 @@ describe("the uplink", () => {
   });
 
   test.each([
-    [0x87, "refused"],
+    [0x90, "refused"],
+    [0x99, "refused"],
     [0x95, "too_large"],
   ])("a record refused with %i is dropped as %s and holds nothing up", async (code, reason) => {
     const { outbox, uplink, drops } = setUp();
@@ -207,17 +208,35 @@ describe("the uplink", () => {
     link.abandon(new Error("done"));
   });
 
-  test("an exceeded quota costs the link, not the record", async () => {
-    const { outbox, uplink, drops } = setUp();
+  test.each([
+    [0x97, "an exceeded quota"],
+    [0x87, "an access list"],
+    [0x80, "a broker in trouble"],
+  ])("%i, from %s, costs neither the link nor the record: it is offered again later", async (code) => {
+    const log = recordingLog();
+    const { clock, outbox, uplink, drops } = setUp({ log });
     outbox.append(reading(1));
+    outbox.append(reading(2));
     const link = fakeLink();
-    const running = uplink.run(link);
-    await turns();
-    link.waiting.shift()!.answer(new PublishRefusedError(0x97, "quota exceeded"));
-    await running;
-    expect(link.closed.aborted).toBe(true);
-    expect(outbox.entries).toHaveLength(1);
+    void uplink.run(link);
+    for (let round = 0; round < 3; round++) {
+      await turns();
+      expect(link.waiting.map(({ message }) => seqOf(message))).toEqual([1, 2]);
+      const [first, second] = link.waiting.splice(0);
+      first!.answer(new PublishRefusedError(code, "not now"));
+      second!.answer();
+      await clock.advance(25_000);
+      expect(link.waiting).toEqual([]);
+      await clock.advance(10_000);
+    }
+    expect(link.closed.aborted).toBe(false);
+    expect(outbox.entries).toHaveLength(2);
     expect(drops).toEqual([]);
+    expect(log.lines).toHaveLength(1);
+    for (const { answer } of link.waiting) answer();
+    await turns();
+    expect(outbox.entries).toEqual([]);
+    link.abandon(new Error("done"));
   });
 
   test("a rate is kept, and smoothly", async () => {
