@@ -13,8 +13,6 @@ const DISK_BYTES = 64 * 1024 * 1024;
 
 const DRAIN_LIMIT_MS = 40_000;
 
-const MOSQUITTO_CONF = "listener 1883 127.0.0.1\nallow_anonymous true\nuser root\n";
-
 const configuration = (syncAfterMs: number) => `
 device: { id: n1 }
 mqtt: { url: "mqtt://127.0.0.1:1883", reconnect: { min: 50ms, max: 100ms } }
@@ -48,8 +46,8 @@ export interface Lived extends Omit<Life, "survivors"> {
 
 /** A node whose outbox is on a disk of its own, an ext4 as a Raspberry Pi's. */
 export interface PowerCutNode {
-  /** Starts it and cuts its power so much later. The broker, where there is one, may go before that. */
-  live(options: { readonly forMs: number; readonly brokerForMs?: number }): Promise<Lived>;
+  /** Starts it and cuts its power so much later. The broker goes after its own time; 0: there is none. */
+  live(options: { readonly forMs: number; readonly brokerForMs: number }): Promise<Lived>;
   /** A life with a broker that goes on until everything from before it has been handed out. */
   drain(): Promise<Lived>;
   remove(): Promise<void>;
@@ -61,20 +59,20 @@ export async function createNode({ syncAfterMs, writeCache }: PowerCutNodeOption
   await writeFile(image, "");
   await truncate(image, DISK_BYTES);
   execFileSync("/sbin/mke2fs", ["-q", "-t", "ext4", "-b", "4096", image]);
-  const [witness] = await bundle("witness.ts");
+  const [broker] = await bundle("broker.ts");
   const script = await readFile(SCRIPT, "utf8");
   let lives = 0;
 
   /** Boots, looks at what the last cut left, starts the program, and cuts the power when `enough` resolves. */
   async function life(
-    brokerForMs: number | undefined,
+    brokerForMs: number,
     enough: (guest: Guest, found: readonly Told[]) => Promise<void>,
   ): Promise<Lived> {
     const environment = {
       NODE: process.execPath,
-      BUNDLE: join(BUILT, "fieldpost.js"),
-      WITNESS: witness!,
-      BROKER: brokerForMs === undefined ? "" : String(brokerForMs / 1_000),
+      FIELDPOST: join(BUILT, "fieldpost.js"),
+      BROKER: broker!,
+      BROKER_S: String(brokerForMs / 1_000),
     };
     const assignments = Object.entries(environment).map(([name, value]) => `${name}='${value}'\n`);
     lives++;
@@ -84,7 +82,6 @@ export async function createNode({ syncAfterMs, writeCache }: PowerCutNodeOption
         "fieldpost.yaml": configuration(syncAfterMs),
         "wide.js": WIDE_DRIVER,
         "package.json": '{ "type": "module" }',
-        "mosquitto.conf": MOSQUITTO_CONF,
       },
       disk: { image, ...(writeCache && { writeCache: { ...writeCache, seed: writeCache.seed + lives } }) },
     });
@@ -126,7 +123,7 @@ function runningAt(printed: string): number | undefined {
   return time === undefined ? undefined : Date.parse(time);
 }
 
-/** What the witness printed. The last line may be cut short. */
+/** What the broker printed. The last line may be cut short. */
 function heardIn(printed: string): Told[] {
   return [...printed.matchAll(/^heard fieldpost\/n1\/((?:telemetry|event)\/\S+) (\{.*\})\r?$/gm)].map(
     ([, topic, json]) => toTold(topic!, JSON.parse(json!)),

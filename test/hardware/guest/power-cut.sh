@@ -1,22 +1,23 @@
-# One life of a node between two power cuts. NODE, BUNDLE and WITNESS are paths; BROKER is how many seconds the broker
-# stays (empty: there is none).
+# One life of a node between two power cuts. NODE, FIELDPOST and BROKER are paths; BROKER_S is how many seconds the
+# broker stays (0: there is none).
 mount -t ext4 -o noatime /dev/ubda /mnt/disk || exit 2
 
 # What the last cut left. A sync, because a cut of this guest loses what its results folder has not been given yet.
 : >/mnt/results/survivors
 if [ -d /mnt/disk/outbox ]; then
-  $NODE $BUNDLE buffer export --all --path /mnt/disk/outbox >/mnt/results/survivors || exit 3
+  $NODE $FIELDPOST buffer export --all --path /mnt/disk/outbox >/mnt/results/survivors || exit 3
 fi
 busybox fsync /mnt/results/survivors
 
-if [ -n "$BROKER" ]; then
-  mosquitto -c /mnt/results/mosquitto.conf &
-  mosquitto=$!
-  $NODE "$WITNESS" 1883 /run/listening &
-  until [ -e /run/listening ]; do busybox sleep 0.02; done
-  busybox sleep "$BROKER" && kill $mosquitto &
+if [ "$BROKER_S" != 0 ]; then
+  mkfifo /run/broker
+  # Its first line says that it listens.
+  $NODE $BROKER "$BROKER_S" >/run/broker &
+  exec 3</run/broker
+  read -r _ <&3
+  cat <&3 &
 fi
 
 echo "the node starts"
 # Through a pipe, so that the log is the one for machines.
-$NODE $BUNDLE run --config /mnt/results/fieldpost.yaml 2>&1 | cat
+$NODE $FIELDPOST run --config /mnt/results/fieldpost.yaml 2>&1 | cat

@@ -1,0 +1,23 @@
+import { createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Aedes } from "aedes";
+
+/**
+ * A broker at port 1883 that lives for `argv[2]` seconds. What it gets it prints before it acknowledges it, so that
+ * the console outside knows of all that was delivered: `heard TOPIC PAYLOAD`, a line each; of readings, which may be
+ * long, only which they are.
+ */
+const broker = await Aedes.createBroker();
+broker.authorizePublish = (_client, { topic, payload }, authorized) => {
+  process.stdout.write(`heard ${topic} ${brief(topic, payload.toString())}\n`);
+  authorized(null);
+};
+createServer(broker.handle).listen(1883, "127.0.0.1", () => process.stdout.write("the broker listens\n"));
+await sleep(Number(process.argv[2]) * 1_000);
+process.exit();
+
+function brief(topic: string, payload: string): string {
+  if (!topic.includes("/telemetry/")) return payload;
+  const { seq, time } = JSON.parse(payload);
+  return JSON.stringify({ seq, time });
+}
