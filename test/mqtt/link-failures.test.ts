@@ -167,7 +167,9 @@ describe.concurrent("a link that is poor", () => {
     expect(node.consumer.ledger.verdict().duplicates).toBe(0);
   });
 
-  test("at 100 bytes a second it stays up, although a record waits longer than a broker may", async (context) => {
+  test("at 100 bytes a second it stays up, although a record waits longer than a broker may", {
+    timeout: 40_000,
+  }, async (context) => {
     const node = await start(context, "trickle", { link: { answerTimeoutMs: 3_000 } });
     node.rest();
     await until(() => node.outbox.status().depth === 0, 5_000, "a quiet link");

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { LinkClosedError, type OpenLink, SessionTakenOverError } from "../../src/mqtt/link.ts";
+import { LinkClosedError, SessionTakenOverError } from "../../src/mqtt/link.ts";
 import { createRivalWatch } from "../../src/mqtt/rival.ts";
+import { closableLink } from "./closable-link.ts";
 import { createRig, type Rig } from "./rig.ts";
 
 const closed = new LinkClosedError("the broker closed the connection");
@@ -48,7 +49,7 @@ describe("a session with a rival", () => {
           const lifeMs = livesMs[madeAtMs.length];
           madeAtMs.push(rig.clock.monotonicMs());
           if (lifeMs !== undefined) void rig.clock.sleep(lifeMs).then(() => closing.abort(takenOver));
-          return fakeLink(closing);
+          return closableLink(closing);
         },
       },
     });
@@ -71,18 +72,3 @@ describe("a session with a rival", () => {
     expect(second! - first! - 120_000).toBeLessThanOrEqual(2_000);
   });
 });
-
-function fakeLink(closing: AbortController): OpenLink {
-  return {
-    version: 5,
-    receiveMaximum: 65_535,
-    maximumPacketBytes: Number.POSITIVE_INFINITY,
-    closed: closing.signal,
-    publish: async () => {},
-    publishThen: (_message, done) => done(),
-    subscribe: async () => {},
-    unsubscribe: async () => {},
-    end: async () => {},
-    abandon: (reason) => closing.abort(reason),
-  };
-}

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { ConnectionRefusedError } from "../../src/mqtt/link.ts";
+import { ConnectionRefusedError, UnsupportedVersionError } from "../../src/mqtt/link.ts";
 import { parseServer } from "../../src/mqtt/server.ts";
+import { closableLink } from "./closable-link.ts";
 import { reading } from "./memory-outbox.ts";
 import { createRig, type Rig, type RigOptions } from "./rig.ts";
 
@@ -30,6 +31,26 @@ describe("a session", () => {
     broker.restore();
     await clock.advance(3_000);
     expect(session.status()).toMatchObject({ version: "3.1.1", connects: 2, connected: true });
+  });
+
+  test("does not give MQTT 5 up for good over a link that broke while it was made", async () => {
+    const tried: number[] = [];
+    rig = await createRig({
+      session: {
+        steps: [],
+        open: async (_server, version) => {
+          tried.push(version);
+          if (tried.length === 1)
+            throw new UnsupportedVersionError("closed without an answer", { stated: false });
+          const closing = new AbortController();
+          void rig.clock.sleep(1_000).then(() => closing.abort(new Error("gone")));
+          return closableLink(closing, version);
+        },
+      },
+    });
+    await rig.start();
+    await rig.clock.advance(4_000);
+    expect(tried.slice(0, 3)).toEqual([5, 4, 5]);
   });
 
   test("takes a broker's refusal for what it is", async () => {
