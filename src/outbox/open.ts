@@ -161,14 +161,17 @@ function assemble(
 
 function remainsOf(found: Survey) {
   const newest = found.segments.at(-1);
+  const state = intact(found.state);
+  // A run that ends in order leaves no segment unfinished.
+  const emptied = state?.clean === true && found.unfinished.length > 0;
   return {
-    state: intact(found.state),
+    state,
     progress: intact(found.progress),
     stream: found.stream,
     lastRunOfSegments: newest?.header.run ?? 0,
     firstSeq: found.segments[0]?.header.firstSeq ?? 1,
     lastSeq: newest?.lastSeq ?? 0,
-    damaged: found.damaged.length > 0,
+    damaged: found.damaged.length > 0 || found.copied || emptied,
   };
 }
 

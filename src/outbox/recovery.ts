@@ -17,7 +17,7 @@ export interface Remains {
   /** First and last number of what the segments hold; last below first: nothing. */
   readonly firstSeq: number;
   readonly lastSeq: number;
-  /** Files were there that could not be read. */
+  /** Files were there that could not be read, or were not what they should be. */
   readonly damaged: boolean;
 }
 

@@ -239,11 +239,11 @@ export class SegmentLog {
 
   #begin(path: string, number: number, firstSeq: number, file: OpenFile): void {
     const { stream, run, segmentBytes } = this.#options;
-    const generation = this.#generation + 1;
+    // Never used again, even where this fails: the header may have got to the disk all the same.
+    const generation = ++this.#generation;
     const counts = { recordsBefore: this.#records, bytesBefore: this.#bytes };
     const { bytes, header } = encodeHeader({ run, generation, firstSeq, stream, ...counts });
     file.write(bytes, bytes.length, 0);
-    this.#generation = generation;
     this.abandon();
     const segment: Segment = {
       number,

@@ -15,6 +15,8 @@ export interface Survey {
   readonly stream: string | undefined;
   /** Names of files that cannot be read, or belong to another stream. */
   readonly damaged: readonly string[];
+  /** Two segments of one generation: somebody has put one in the place of another. */
+  readonly copied: boolean;
   /** Numbers of segments that were being made when the power was cut. */
   readonly unfinished: readonly number[];
 }
@@ -46,6 +48,9 @@ export function survey(files: FileLayer, folder: string): Survey {
     segments,
     stream,
     damaged,
+    copied: segments.some(
+      ({ header }, index) => header.generation === segments[index + 1]?.header.generation,
+    ),
     unfinished,
   };
 }

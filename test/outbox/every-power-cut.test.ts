@@ -221,7 +221,10 @@ async function tryOutAll(recording: Recording, limit: number, random: () => numb
   return states;
 }
 
-describe(`whatever a power cut leaves of the disk (SEED=${SEED})`, () => {
+/** A busy machine is no failure. */
+const PATIENCE = { timeout: 120_000 };
+
+describe(`whatever a power cut leaves of the disk (SEED=${SEED})`, PATIENCE, () => {
   test("the outbox keeps every promise that it made before", async () => {
     const recording = await record(NO_PAST, days);
     const states = await tryOutAll(recording, 40, seededRandom(SEED));
