@@ -29,7 +29,10 @@ export class Delivery {
   readonly #head: Head;
   #ackedSeq: number;
   #acknowledged = 0;
+  /** Why records could not be handed out the last time. */
   #fault: string | undefined;
+  /** Why the oldest could not be looked at the last time. */
+  #headFault: string | undefined;
 
   constructor(parts: DeliveryParts, maxAgeMs: number, ackedSeq: number, firstSeq: number) {
     this.#parts = parts;
@@ -57,7 +60,12 @@ export class Delivery {
 
   /** Set while the disk refuses reads. */
   get fault(): string | undefined {
-    return this.#fault;
+    return this.#fault ?? this.#headFault;
+  }
+
+  /** The disk refused the last time that records were to be handed out. */
+  get blocked(): boolean {
+    return this.#fault !== undefined;
   }
 
   /** Up to `count` records from `fromSeq` on. While the disk refuses reads: those before the place where it does. */
@@ -128,10 +136,12 @@ export class Delivery {
   /** What lies at the acknowledged end of the log; undefined while the disk refuses reads. */
   head(): HeadPosition | undefined {
     try {
-      return this.#head.locate(this.#ackedSeq);
+      const head = this.#head.locate(this.#ackedSeq);
+      this.#headFault = undefined;
+      return head;
     } catch (error) {
       if (!isFileError(error)) throw error;
-      this.#fault = error.message;
+      this.#headFault = error.message;
       return undefined;
     }
   }
@@ -151,7 +161,7 @@ export class Delivery {
 
   /** Lets the disk be read again. */
   retry(): void {
-    this.#fault = undefined;
+    this.#fault = this.#headFault = undefined;
   }
 
   #openReader(): LogReader {

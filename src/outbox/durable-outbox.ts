@@ -70,7 +70,7 @@ export class DurableOutbox implements Outbox {
     const { delivery } = this.#parts;
     this.#assertOpen();
     const entries = delivery.peek(from, count);
-    if (delivery.fault !== undefined) this.#checkSoon();
+    if (delivery.blocked) this.#checkSoon();
     else if (entries.length === 0 && count > 0) this.#peekableSeq = Math.min(this.#peekableSeq, from - 1);
     return entries;
   }
@@ -84,7 +84,7 @@ export class DurableOutbox implements Outbox {
   available(seq: number, signal: AbortSignal): Promise<void> {
     const { delivery } = this.#parts;
     const wanted = Math.max(seq, delivery.ackedSeq + 1);
-    if (wanted <= this.#peekableSeq && delivery.fault === undefined) return Promise.resolve();
+    if (wanted <= this.#peekableSeq && !delivery.blocked) return Promise.resolve();
     return this.#waiters.wait(wanted, signal);
   }
 

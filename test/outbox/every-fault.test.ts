@@ -1,0 +1,110 @@
+import { describe, expect, test } from "vitest";
+import type { Outbox } from "../../src/outbox/outbox.ts";
+import { type FaultyFiles, faultyFiles, type Operation } from "./faulty-files.ts";
+import { FOLDER, nameOf, numbers, Rig, record } from "./rig.ts";
+
+const CODES = ["ENOSPC", "EROFS", "EIO", "EACCES", "EMFILE"] as const;
+const OPERATIONS: readonly Operation[] = ["open", "read", "write", "sync", "rename", "remove", "syncFolder"];
+
+/** What became of every number of a run. */
+interface Account {
+  readonly delivered: Set<number>;
+  readonly told: Set<number>;
+  given: number;
+}
+
+function append(outbox: Outbox, account: Account, count: number): void {
+  for (; count > 0; count--) {
+    const seq = outbox.append(record(outbox.status().nextSeq));
+    expect(seq).toBe(account.given + 1);
+    account.given = seq;
+  }
+}
+
+function deliver(outbox: Outbox, account: Account, count: number): void {
+  const entries = outbox.peek(1, count);
+  for (const entry of entries) {
+    expect(nameOf(entry)).toBe(String(entry.seq));
+    account.delivered.add(entry.seq);
+  }
+  const last = entries.at(-1);
+  if (last) outbox.ack(last.seq);
+  for (const { fromSeq, toSeq } of outbox.takeDrops())
+    for (const seq of numbers(fromSeq, toSeq)) account.told.add(seq);
+}
+
+/** A run that does everything the outbox does with its files after it was opened. */
+async function run(rig: Rig, outbox: Outbox, account: Account): Promise<void> {
+  const sync = () => outbox.sync().catch(() => {});
+  append(outbox, account, 30);
+  await sync();
+  deliver(outbox, account, 10);
+  append(outbox, account, 40);
+  await rig.clock.advance(1000);
+  deliver(outbox, account, 50);
+  append(outbox, account, 60);
+  await sync();
+  deliver(outbox, account, 30);
+  append(outbox, account, 10);
+}
+
+/** How often a run without a fault asks for each operation. */
+async function countCalls(): Promise<Map<Operation, number>> {
+  const { rig, outbox, layer } = await opened();
+  const before = layer.calls.length;
+  await run(rig, outbox, { delivered: new Set(), told: new Set(), given: 0 });
+  const counts = new Map<Operation, number>();
+  for (const { operation } of layer.calls.slice(before))
+    counts.set(operation, (counts.get(operation) ?? 0) + 1);
+  return counts;
+}
+
+async function opened(): Promise<{ rig: Rig; outbox: Outbox; layer: FaultyFiles }> {
+  let layer: FaultyFiles | undefined;
+  const rig = new Rig({}, (files) => {
+    layer ??= faultyFiles(files);
+    return layer;
+  });
+  const outbox = await rig.open();
+  return { rig, outbox, layer: layer! };
+}
+
+const counts = await countCalls();
+
+describe.each(OPERATIONS)("a disk that refuses %s", (operation) => {
+  /** Points of the run at which it begins: all of them where they are few. */
+  const count = counts.get(operation) ?? 0;
+  const points = numbers(0, count).filter((at) => at < 12 || at % 5 === 0);
+
+  test.each(CODES)("with %s costs nothing, from whichever moment on and for however long", async (code) => {
+    for (const at of points)
+      for (const failures of [1, 3, Number.POSITIVE_INFINITY]) {
+        const what = `${code} from the ${at}th ${operation} on, ${failures} times`;
+        const { rig, outbox, layer } = await opened();
+        let calls = 0;
+        let failed = 0;
+        layer.fault = (asked, path) => {
+          if (asked !== operation || !path.startsWith(FOLDER) || calls++ < at || failed >= failures)
+            return undefined;
+          failed++;
+          return code;
+        };
+        const account: Account = { delivered: new Set(), told: new Set(), given: 0 };
+        await run(rig, outbox, account);
+        layer.fault = () => undefined;
+        await rig.clock.advance(5000);
+        expect(outbox.status().fault, what).toBeUndefined();
+        await outbox.sync();
+        append(outbox, account, 5);
+        deliver(outbox, account, 1000);
+        const missing = numbers(1, account.given).filter((seq) => !account.delivered.has(seq));
+        expect(missing, what).toEqual([]);
+        expect([...account.told], what).toEqual([]);
+        expect(rig.disk.usedBytes(FOLDER), what).toBeLessThanOrEqual(rig.options.maxSizeBytes);
+        await outbox.close();
+        const again = await rig.open();
+        expect(again.opening, what).toMatchObject({ lastEnd: "clean" });
+        expect(again.status(), what).toMatchObject({ nextSeq: account.given + 1, depth: 0 });
+      }
+  });
+});
