@@ -4,7 +4,8 @@ export const energy = `${head("energy-1", "Meter cupboard")}
 sensors:
   - id: grid
     driver: pulse_counter # an S0 output (EN 62053-31): pulses of at least 30 ms
-    pin: 17 # BCM number; its pull resistor in config.txt: gpio=17=pu
+    pin: 17 # BCM number
+    pull: up
     edge: falling
     debounce: 20ms
     unit: Wh
@@ -16,7 +17,8 @@ sensors:
 
   - id: solar
     driver: pulse_counter
-    pin: 27 # BCM number; its pull resistor in config.txt: gpio=27=pu
+    pin: 27 # BCM number
+    pull: up
     edge: falling
     debounce: 20ms
     unit: Wh

@@ -18,7 +18,8 @@ sensors:
 
   - id: door
     driver: digital_input
-    pin: 17 # BCM number; its pull resistor in config.txt: gpio=17=pu
+    pin: 17 # BCM number
+    pull: up
     active_low: true # a contact to ground is active while it is closed
     debounce: 20ms
 

@@ -4,7 +4,8 @@ export const pump = `${head("pump-1", "Well pump")}
 sensors:
   - id: tank_full
     driver: digital_input # a float switch to ground
-    pin: 17 # BCM number; its pull resistor in config.txt: gpio=17=pu
+    pin: 17 # BCM number
+    pull: up
     active_low: true
     debounce: 200ms # water moves
 

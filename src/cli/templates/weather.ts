@@ -17,7 +17,8 @@ sensors:
 
   - id: rain
     driver: pulse_counter # a tipping bucket: one pulse each tip
-    pin: 27 # BCM number; its pull resistor in config.txt: gpio=27=pu
+    pin: 27 # BCM number
+    pull: up
     edge: falling
     unit: mm
     per_pulse: 0.2794 # what the bucket's datasheet says
@@ -25,7 +26,8 @@ sensors:
 
   - id: wind
     driver: pulse_counter # an anemometer: "rate" is what it turned
-    pin: 22 # BCM number; its pull resistor in config.txt: gpio=22=pu
+    pin: 22 # BCM number
+    pull: up
     edge: falling
     unit: rev
     debounce: 2ms
