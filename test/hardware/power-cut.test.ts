@@ -12,11 +12,11 @@ const SEED = Number(process.env["POWER_CUT_SEED"] ?? Date.now() % 1_000_000);
 
 const SYNC_AFTER_MS = 300;
 /** Beyond `sync_after`: the machine's own delays. A flush of the guest's disk is one of the host's. */
-const SLACK_MS = 700;
+const SLACK_MS = 1_200;
 const PROMISES = { syncAfterMs: SYNC_AFTER_MS, slackMs: SLACK_MS };
 
 /** Counted from the start of the process, so that some cuts come while the outbox is being opened. */
-const LONGEST_LIFE_MS = 4_500;
+const LONGEST_LIFE_MS = 5_000;
 /** One life in so many is that long, so that there are always records old enough to be asked for. */
 const LONG_LIVES = 4;
 
