@@ -1,13 +1,13 @@
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { startMosquitto } from "../test/broker/mosquitto.ts";
+import { withBroker } from "./broker.ts";
 import type { Part } from "./figure.ts";
 import { runNode } from "./node-process.ts";
 import { makeRecord, openStore, RECORD_BYTES } from "./store.ts";
 
-const PAIRS = 7;
-const RECORDS = 80_000;
+const PAIRS = 10;
+const RECORDS = 65_000;
 const WINDOW = 64;
 const MIN_RATIO = 0.9;
 
@@ -22,15 +22,16 @@ export const drain: Part = {
     for (let count = 0; count < RECORDS; count++) store.append(record);
     await store.close();
 
-    const broker = await startMosquitto({ maxInflight: WINDOW, extra: ["max_queued_messages 0"] });
     const ours: Run[] = [];
     const raw: Run[] = [];
-    try {
+    await withBroker({ maxInflight: WINDOW, extra: ["max_queued_messages 0"] }, async (broker) => {
       for (let pair = 0; pair < PAIRS; pair++) {
-        for (const [program, runs] of [
+        const sides = [
           ["drain-mqttjs.mjs", raw],
           ["drain-fieldpost.mjs", ours],
-        ] as const) {
+        ] as const;
+        // Each goes first as often as the other: what drifts must not favour one.
+        for (const [program, runs] of pair % 2 === 0 ? sides : sides.toReversed()) {
           const copy = join(bench.folder, "drain-copy");
           cpSync(full, copy, { recursive: true });
           runs.push(await runSide(program, copy, broker.port));
@@ -38,9 +39,7 @@ export const drain: Part = {
         }
         bench.progress(`drain: pair ${pair + 1}: ${(raw.at(-1)!.tookMs / ours.at(-1)!.tookMs).toFixed(3)}`);
       }
-    } finally {
-      await broker.stop();
-    }
+    });
     return {
       figures: [
         {

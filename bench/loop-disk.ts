@@ -47,7 +47,8 @@ export function mountLoopDisk(scratch: string): LoopDisk | undefined {
     undone.push(undoAtExit(() => void run("losetup", "--detach", device)));
     mkdirSync(folder);
     run("mount", device, folder);
-    undone.push(undoAtExit(() => void run("umount", folder)));
+    // Lazily: where the bench is interrupted, its files in there are still open. The loop device follows.
+    undone.push(undoAtExit(() => void run("umount", "--lazy", folder)));
     const statistics = `/sys/block/${basename(device)}/stat`;
     return {
       folder,

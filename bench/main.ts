@@ -26,8 +26,11 @@ if (chosen.length === 0) {
   process.exit(64);
 }
 
+const folder = makeScratchFolder();
+// The broker's files go with the rest, even where the bench is interrupted.
+process.env["TMPDIR"] = folder;
 const bench: Bench = {
-  folder: makeScratchFolder(),
+  folder,
   bundle: resolve("dist/fieldpost.js"),
   progress: (text) => void process.stderr.write(`bench: ${text}\n`),
 };

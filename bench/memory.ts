@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { startMosquitto } from "../test/broker/mosquitto.ts";
-import { type Bench, type Figure, median, type Part } from "./figure.ts";
+import { withBroker } from "./broker.ts";
+import { type Bench, type Figure, type Findings, median, type Part } from "./figure.ts";
 import { type OwnProcess, startNode } from "./node-process.ts";
 
 /** Of each kind, all at the same time. */
@@ -17,36 +17,36 @@ const MAX_ABOVE_BARE_MIB = 16;
 export const memory: Part = {
   name: "memory",
   title: `resident after ${SETTLE_MS / 1000} s of 10 sensors at 1 Hz, outbox, broker; ${PROCESSES} processes of each kind`,
-  async measure(bench) {
-    const broker = await startMosquitto();
-    const kinds: OwnProcess[][] = [[], [], []];
-    try {
-      for (let copy = 0; copy < PROCESSES; copy++) {
-        kinds[0]!.push(startNode(["-e", "setInterval(() => {}, 1000)"]));
-        kinds[1]!.push(startNode(await runArgs(bench, broker.port, `real-${copy}`, false)));
-        kinds[2]!.push(startNode(await runArgs(bench, broker.port, `simulated-${copy}`, true)));
-      }
-      const all = kinds.flat();
-      const waiting = sleep(SETTLE_MS);
-      await Promise.all(all.map((each) => each.during(waiting)));
-      const looks = await lookAt(all);
-      const [bare, real, simulated] = kinds.map((processes) => processes.map(({ pid }) => looks.get(pid)!));
-      return {
-        figures: [
-          ...compare("real board", real!, bare!, MAX_ABOVE_BARE_MIB),
-          ...compare("simulated board, one output", simulated!, bare!),
-        ],
-        notes: [
-          `MiB = 1,048,576 bytes; the target of 16 MB is read as ${MAX_ABOVE_BARE_MIB} MiB`,
-          "the real board runs ten host sensors and no output: outputs need GPIO lines",
-        ],
-      };
-    } finally {
-      await Promise.all(kinds.flat().map((each) => each.end()));
-      await broker.stop();
-    }
-  },
+  measure: (bench) => withBroker({}, ({ port }) => measureBeside(bench, port)),
 };
+
+async function measureBeside(bench: Bench, port: number): Promise<Findings> {
+  const kinds: OwnProcess[][] = [[], [], []];
+  try {
+    for (let copy = 0; copy < PROCESSES; copy++) {
+      kinds[0]!.push(startNode(["-e", "setInterval(() => {}, 1000)"]));
+      kinds[1]!.push(startNode(await runArgs(bench, port, `real-${copy}`, false)));
+      kinds[2]!.push(startNode(await runArgs(bench, port, `simulated-${copy}`, true)));
+    }
+    const all = kinds.flat();
+    const waiting = sleep(SETTLE_MS);
+    await Promise.all(all.map((each) => each.during(waiting)));
+    const looks = await lookAt(all);
+    const [bare, real, simulated] = kinds.map((processes) => processes.map(({ pid }) => looks.get(pid)!));
+    return {
+      figures: [
+        ...compare("real board", real!, bare!, MAX_ABOVE_BARE_MIB),
+        ...compare("simulated board, one output", simulated!, bare!),
+      ],
+      notes: [
+        `MiB = 1,048,576 bytes; the target of 16 MB is read as ${MAX_ABOVE_BARE_MIB} MiB`,
+        "the real board runs ten host sensors and no output: outputs need GPIO lines",
+      ],
+    };
+  } finally {
+    await Promise.all(kinds.flat().map((each) => each.end()));
+  }
+}
 
 async function runArgs(
   bench: Bench,

@@ -23,7 +23,14 @@ export function undoAtExit(undo: () => void): () => void {
 }
 
 process.on("exit", () => {
-  for (const undo of done.splice(0).reverse()) undo();
+  for (const undo of done.splice(0).reverse()) {
+    try {
+      undo();
+    } catch (error) {
+      // The others must still be undone.
+      process.stderr.write(`bench: ${(error as Error).message}\n`);
+    }
+  }
 });
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
 

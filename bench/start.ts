@@ -2,7 +2,7 @@ import { rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { join } from "node:path";
 import mqttPacket, { type Packet } from "mqtt-packet";
-import { startMosquitto } from "../test/broker/mosquitto.ts";
+import { withBroker } from "./broker.ts";
 import { type Bench, median, type Part } from "./figure.ts";
 import { runNode, startNode } from "./node-process.ts";
 
@@ -12,9 +12,8 @@ const ROUNDS = 9;
 export const start: Part = {
   name: "start",
   title: `from process start to the broker's PUBACK, simulated board, new outbox, ${ROUNDS} rounds`,
-  async measure(bench) {
-    const broker = await startMosquitto();
-    try {
+  measure: (bench) =>
+    withBroker({}, async (broker) => {
       const first: number[] = [];
       const record: number[] = [];
       const bare: number[] = [];
@@ -32,10 +31,7 @@ export const start: Part = {
           { name: "first record's PUBACK (event/boot)", unit: "ms", runs: record, beside },
         ],
       };
-    } finally {
-      await broker.stop();
-    }
-  },
+    }),
 };
 
 interface Acknowledged {
