@@ -1,5 +1,5 @@
 import type { Random } from "../device/random.ts";
-import type { FileLayer, OpenFile } from "./files/files.ts";
+import { type FileLayer, isFileError, type OpenFile } from "./files/files.ts";
 
 /** Another process has the outbox open. */
 export class OutboxLockedError extends Error {
@@ -16,6 +16,9 @@ interface Claim {
   readonly process: string;
 }
 
+/** Claims of this process that it has left although the disk refused to note it. To others they stand until it ends. */
+const leftUnnoted = new Set<string>();
+
 /**
  * Takes a folder for this process alone and returns how to give it back.
  *
@@ -30,30 +33,39 @@ export function takeLock(files: FileLayer, folder: string, path: string, random:
   const isMine = (claim: Claim) => claim.nonce === nonce && claim.process === self;
   const file = files.open(path, "append");
   const say = (word: string) => appendLine(file, `${word} ${nonce} ${self}`);
-  const ownerOf = () => readClaims(file).find(({ process }) => isRunning(process));
+  const stands = (claim: Claim) =>
+    isRunning(claim.process) && !(claim.process === self && leftUnnoted.has(claim.nonce));
+  const ownerOf = () => readClaims(file).find(stands);
   const refuse = (owner: Claim) => new OutboxLockedError(folder, Number.parseInt(owner.process, 10));
+  const leave = () => {
+    try {
+      say("leave");
+    } catch (error) {
+      if (!isFileError(error)) throw error;
+      leftUnnoted.add(nonce);
+    } finally {
+      file.close();
+    }
+  };
+  let claimed = false;
   try {
     for (;;) {
       const before = ownerOf();
       if (before !== undefined) throw refuse(before);
+      claimed = true;
       say("claim");
       const owner = ownerOf();
-      if (owner !== undefined && !isMine(owner)) {
-        say("leave");
-        throw refuse(owner);
-      }
+      if (owner !== undefined && !isMine(owner)) throw refuse(owner);
       // The second look: those before us are dead by now, so nobody can shorten the list any more.
       if (owner !== undefined && readClaims(file).some(isMine)) break;
     }
     shorten(files, path, lineOf(`claim ${nonce} ${self}`));
   } catch (error) {
-    file.close();
+    if (claimed) leave();
+    else file.close();
     throw error;
   }
-  return () => {
-    say("leave");
-    file.close();
-  };
+  return leave;
 }
 
 /** The process that owns the folder, if any. Changes nothing. */

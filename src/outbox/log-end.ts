@@ -13,14 +13,17 @@ export function findEnd(files: FileLayer, segment: Segment): LogTotals {
   let { recordsBefore: records, bytesBefore: bytes } = segment.header;
   let endOffset = cursor.offset;
   let lastSeq = segment.header.firstSeq - 1;
-  for (let entry = cursor.next(); entry !== undefined; entry = cursor.next()) {
-    endOffset = cursor.offset;
-    lastSeq = entry.seq;
-    if (entry.kind !== "record") continue;
-    records++;
-    bytes += entry.payload.length;
+  try {
+    for (let entry = cursor.next(); entry !== undefined; entry = cursor.next()) {
+      endOffset = cursor.offset;
+      lastSeq = entry.seq;
+      if (entry.kind !== "record") continue;
+      records++;
+      bytes += entry.payload.length;
+    }
+  } finally {
+    cursor.close();
   }
-  cursor.close();
   segment.endOffset = endOffset;
   segment.lastSeq = lastSeq;
   return { records, bytes };

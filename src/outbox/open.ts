@@ -57,17 +57,21 @@ export function smallestSizeBytes(maxRecordBytes = DEFAULT_RECORD_BYTES): number
  * left behind, this needs no human: what is intact is used, what is not is set aside, what is lost is told.
  *
  * Throws an `OutboxLockedError` where another process has it open, a `RangeError` where sizes do not go together, and
- * the file layer's error where the disk cannot be written at all.
+ * the file layer's error where the disk cannot be written: a number may be given only once it is reserved on flash, and
+ * this run could leave no trace of those that it gave, so that the next one would give them again.
  */
 export async function openOutbox(options: OutboxOptions, dependencies: OutboxDependencies): Promise<Outbox> {
   const { files, random } = dependencies;
   const sizes = checkSizes(options);
   files.makeFolder(options.path);
-  const unlock = takeLock(files, options.path, `${options.path}/${LOCK}`, random);
+  const held: (() => void)[] = [takeLock(files, options.path, `${options.path}/${LOCK}`, random)];
+  const release = () => {
+    for (const giveBack of held.toReversed()) giveBack();
+  };
   try {
-    return assemble({ ...options, ...sizes }, dependencies, unlock);
+    return assemble({ ...options, ...sizes }, dependencies, held, release);
   } catch (error) {
-    unlock();
+    release();
     throw error;
   }
 }
@@ -98,7 +102,8 @@ function blocks(bytes: number, round: (count: number) => number): number {
 function assemble(
   options: OutboxOptions & Sizes,
   { files, clock, random }: OutboxDependencies,
-  unlock: () => void,
+  held: (() => void)[],
+  release: () => void,
 ): Outbox {
   const found = survey(files, options.path);
   const newest = found.segments.at(-1);
@@ -109,12 +114,15 @@ function assemble(
 
   const { stream, run } = start.opening;
   const state = openState(options.path, files, found, start, clock.bootId);
+  held.push(() => state.close());
   const progress = openProgress(options.path, files, found, start);
+  held.push(() => progress.close());
   const log = new SegmentLog(
     files,
     { ...options, folder: options.path, stream, run },
     { segments: found.segments, damaged, ...totals },
   );
+  held.push(() => log.close());
   const losses = new Losses(start.drops, toldByLastRun(start, log.lastSeq));
   const waiting = new Waiting(WAITING_MAX_BYTES, start.gaps);
   const delivery = new Delivery(
@@ -123,6 +131,7 @@ function assemble(
     start.ackedSeq,
     start.nextSeq,
   );
+  held.push(() => delivery.forgetPositions());
   while (log.oversized && log.segments.length > 0) {
     const [oldest] = log.segments;
     delivery.discard(oldest!);
@@ -149,13 +158,7 @@ function assemble(
     intake,
     worker,
     maxRecordBytes: options.maxRecordBytes,
-    release() {
-      delivery.forgetPositions();
-      log.close();
-      state.close();
-      progress.close();
-      unlock();
-    },
+    release,
   });
 }
 

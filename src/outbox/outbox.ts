@@ -50,7 +50,9 @@ export interface Outbox {
   /**
    * Stores a record and returns its sequence number. The bytes are handed to the kernel before this returns, so that
    * killing the process loses nothing. While the disk refuses them, the youngest records are kept in memory instead
-   * (see {@link OutboxStatus.fault}). Throws a RangeError where the record exceeds `maxRecordBytes`.
+   * (see {@link OutboxStatus.fault}). What a disk that takes nothing at all cannot be told, a restart cannot know: where
+   * such a disk comes back only after the process has died, the numbers of records that were in memory only are given
+   * again if the kernel has not booted since, or if they went beyond the block reserved before. Throws a RangeError where the record exceeds `maxRecordBytes`.
    */
   append(record: Uint8Array): number;
   /** Up to `count` unacknowledged records from number `from` on, in order. Their bytes never change again. */

@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import { type FileLayer, isAbsent, type OpenFile } from "./files/files.ts";
+import { type FileLayer, isAbsent, isMediumError, type OpenFile } from "./files/files.ts";
 
 /** Apart by a file-system block, so that no torn write reaches both. */
 const SLOT_DISTANCE_BYTES = 4096;
@@ -39,7 +39,9 @@ export function readSlots<T>(files: FileLayer, path: string, codec: Codec<T>): S
       file.close();
     }
   } catch (error) {
-    return { found: isAbsent(error) ? "absent" : "damaged" };
+    if (isAbsent(error)) return { found: "absent" };
+    if (isMediumError(error)) return { found: "damaged" };
+    throw error;
   }
   let newest: SlotContent<T> | undefined;
   for (let slot = 0; slot < SLOT_COUNT; slot++) {
@@ -79,8 +81,13 @@ export class SlotWriter<T> {
     this.#counter = content.found === "intact" ? content.counter : 0n;
     this.#slot = content.found === "intact" ? 1 - content.slot : 0;
     this.#file = openOrCreate(files, path);
-    if (this.#file.sizeBytes() < SLOT_FILE_BYTES)
-      this.#file.write(Buffer.alloc(SLOT_FILE_BYTES), SLOT_FILE_BYTES, 0);
+    try {
+      if (this.#file.sizeBytes() < SLOT_FILE_BYTES)
+        this.#file.write(Buffer.alloc(SLOT_FILE_BYTES), SLOT_FILE_BYTES, 0);
+    } catch (error) {
+      this.#file.close();
+      throw error;
+    }
   }
 
   /** Hands `value` to the kernel. Until {@link alternate} another call writes over the same slot. */

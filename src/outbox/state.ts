@@ -65,7 +65,12 @@ export class StateFile {
     this.#writer = new SlotWriter(files, path, stateCodec, content);
     this.#latest = state;
     this.#durable = state;
-    this.writeNow({});
+    try {
+      this.writeNow({});
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   /** What a power cut would leave. */

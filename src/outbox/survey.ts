@@ -1,4 +1,4 @@
-import type { FileLayer } from "./files/files.ts";
+import { type FileLayer, isMediumError } from "./files/files.ts";
 import { PROGRESS, STATE, segmentNumber, segmentPath } from "./folder.ts";
 import { type Progress, progressCodec } from "./progress.ts";
 import { readHeader, type Segment } from "./segment.ts";
@@ -75,7 +75,8 @@ function readSegment(files: FileLayer, folder: string, number: number): Segment 
     } finally {
       file.close();
     }
-  } catch {
+  } catch (error) {
+    if (!isMediumError(error)) throw error;
     return undefined;
   }
 }

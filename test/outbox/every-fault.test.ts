@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { openOutbox } from "../../src/outbox/open.ts";
 import type { Outbox } from "../../src/outbox/outbox.ts";
 import { type FaultyFiles, faultyFiles, type Operation } from "./faulty-files.ts";
 import { FOLDER, nameOf, numbers, Rig, record } from "./rig.ts";
@@ -105,6 +106,55 @@ describe.each(OPERATIONS)("a disk that refuses %s", (operation) => {
         const again = await rig.open();
         expect(again.opening, what).toMatchObject({ lastEnd: "clean" });
         expect(again.status(), what).toMatchObject({ nextSeq: account.given + 1, depth: 0 });
+      }
+  });
+});
+
+describe("a disk that fails while the outbox is opened", () => {
+  test.each(CODES)("with %s, at whichever moment, leaves nothing open and nothing lost", async (code) => {
+    for (const ending of ["clean", "killed"] as const)
+      for (let at = 0; ; at++) {
+        const what = `${code} at the ${at}th operation after a ${ending} end`;
+        const { rig, outbox, layer } = await opened();
+        for (let i = 0; i < 100; i++) outbox.append(record(i + 1));
+        outbox.ack(30);
+        if (ending === "clean") await outbox.close();
+        else rig.kill();
+        const next = ending === "clean" ? layer : faultyFiles(rig.mount);
+        const options = { ...rig.options };
+        const dependencies = { files: next, clock: rig.clock, random: Math.random };
+        let calls = 0;
+        next.fault = () => (calls++ === at ? code : undefined);
+        const openFiles = next.openFiles();
+        const early: { fromSeq: number; toSeq: number }[] = [];
+        const failed = await openOutbox(options, dependencies).catch((error: unknown) => error);
+        next.fault = () => undefined;
+        if (failed instanceof Error) {
+          expect(failed, what).toMatchObject({ code });
+          expect(next.openFiles(), what).toBe(openFiles);
+        } else {
+          const outbox = failed as Outbox;
+          outbox.peek(1, 1000);
+          early.push(...outbox.takeDrops(), ...(outbox.opening.skipped ? [outbox.opening.skipped] : []));
+          await outbox.close().catch(() => {});
+        }
+        const again = await openOutbox(options, dependencies);
+        expect(again.status().nextSeq, what).toBeGreaterThan(100);
+        const left = again.peek(1, 1000).map(({ seq }) => seq);
+        // A medium that cannot give back what is there counts as damaged: that is told.
+        const told = [
+          ...early,
+          ...again.takeDrops(),
+          ...(again.opening.skipped ? [again.opening.skipped] : []),
+        ].flatMap(({ fromSeq, toSeq }) => numbers(fromSeq, toSeq));
+        const known = numbers(31, 100).filter((seq) => left.includes(seq) || told.includes(seq));
+        expect(known, what).toEqual(numbers(31, 100));
+        if (code !== "EIO")
+          expect(
+            told.filter((seq) => seq <= 100),
+            what,
+          ).toEqual([]);
+        if (calls <= at) break;
       }
   });
 });

@@ -6,6 +6,8 @@ export type Operation = "open" | "read" | "write" | "sync" | "rename" | "remove"
 export interface FaultyFiles extends FileLayer {
   /** The error code with which an operation on bytes of a path fails; undefined: it works. */
   fault: (operation: Operation, path: string, position: number, bytes: number) => string | undefined;
+  /** How many files are open now. */
+  openFiles(): number;
   readonly calls: { readonly operation: Operation; readonly path: string; readonly bytes: number }[];
 }
 
@@ -24,8 +26,13 @@ export function faultyFiles(files: FileLayer): FaultyFiles {
     const code = layer.fault(operation, path, position, bytes);
     if (code !== undefined) throw new DiskError(code, operation, path);
   };
+  let open = 0;
   const wrap = (path: string, file: OpenFile): OpenFile => ({
     ...file,
+    close() {
+      file.close();
+      open--;
+    },
     read(into, position) {
       check("read", path, position, into.length);
       return file.read(into, position);
@@ -47,13 +54,16 @@ export function faultyFiles(files: FileLayer): FaultyFiles {
     ...files,
     fault: () => undefined,
     calls,
+    openFiles: () => open,
     list(path) {
       check("list", path);
       return files.list(path);
     },
     open(path, mode) {
       check("open", path);
-      return wrap(path, files.open(path, mode));
+      const file = files.open(path, mode);
+      open++;
+      return wrap(path, file);
     },
     rename(from, to) {
       check("rename", from);

@@ -55,3 +55,11 @@ export function isFileError(error: unknown): error is Error & { readonly code: s
 export function isAbsent(error: unknown): boolean {
   return isFileError(error) && error.code === "ENOENT";
 }
+
+/** What the kernel says where a medium or its file system cannot give back what is there. */
+const MEDIUM_ERRORS: ReadonlySet<string> = new Set(["EIO", "EUCLEAN", "EBADMSG", "ENODATA", "EILSEQ"]);
+
+/** Whether `error` says that the bytes are gone; others (no permission, too many open files) say nothing of the bytes. */
+export function isMediumError(error: unknown): boolean {
+  return isFileError(error) && MEDIUM_ERRORS.has(error.code);
+}
