@@ -19,6 +19,10 @@ interface Claim {
 /** Claims of this process that it has left although the disk refused to note it. To others they stand until it ends. */
 const leftUnnoted = new Set<string>();
 
+function keyOf(path: string, { nonce, process }: Claim): string {
+  return `${path} ${nonce} ${process}`;
+}
+
 /**
  * Takes a folder for this process alone and returns how to give it back.
  *
@@ -29,12 +33,14 @@ const leftUnnoted = new Set<string>();
  */
 export function takeLock(files: FileLayer, folder: string, path: string, random: Random): () => void {
   const { self, isRunning } = files.processes;
-  const nonce = Math.floor(random() * 2 ** 48).toString(16);
+  // The count keeps a new claim apart from those left, whatever `random` gives.
+  const nonce = Math.floor(random() * 2 ** 48).toString(16) + leftUnnoted.size.toString(16);
+  const own: Claim = { nonce, process: self };
   const isMine = (claim: Claim) => claim.nonce === nonce && claim.process === self;
   const file = files.open(path, "append");
   const say = (word: string) => appendLine(file, `${word} ${nonce} ${self}`);
-  const stands = (claim: Claim) =>
-    isRunning(claim.process) && !(claim.process === self && leftUnnoted.has(claim.nonce));
+  const isLeft = (claim: Claim) => claim.process === self && leftUnnoted.has(keyOf(path, claim));
+  const stands = (claim: Claim) => isRunning(claim.process) && !isLeft(claim);
   const ownerOf = () => readClaims(file).find(stands);
   const refuse = (owner: Claim) => new OutboxLockedError(folder, Number.parseInt(owner.process, 10));
   const leave = () => {
@@ -42,7 +48,7 @@ export function takeLock(files: FileLayer, folder: string, path: string, random:
       say("leave");
     } catch (error) {
       if (!isFileError(error)) throw error;
-      leftUnnoted.add(nonce);
+      leftUnnoted.add(keyOf(path, own));
     } finally {
       file.close();
     }

@@ -27,6 +27,20 @@ describe("the lock of an outbox", () => {
     takeLock(nodeFiles(), root, path, seededRandom(2))();
   });
 
+  test("can be taken again by a process that left it while the disk refused to note that", () => {
+    const disk = memoryDisk();
+    const [own, other] = [disk.mount(), disk.mount()];
+    own.makeFolder("/f");
+    for (const seed of [1, 1, 2]) {
+      const release = takeLock(own, "/f", "/f/lock", seededRandom(seed));
+      disk.refuseWrites("EROFS");
+      release();
+      disk.refuseWrites(undefined);
+      expect(() => takeLock(other, "/f", "/f/lock", seededRandom(9))).toThrow(OutboxLockedError);
+    }
+    takeLock(own, "/f", "/f/lock", seededRandom(3))();
+  });
+
   test.each([
     ["a process that is gone", `4000000-1-${process.pid}`],
     ["a process whose number another has now", nodeFiles().processes.self.replace(/-\d+-/, "-1-")],
