@@ -56,13 +56,16 @@ export function openSource(file: string, text: string): Source {
   };
 }
 
-/** A key whose value is nobody's business, mistyped or not; and what stands before the @ of a URL. */
-const SECRETS = /(\w*(?:pas+w?o?r?d|secret|token)\w*["']?\s*:\s*)([^,}#]+)|(:\/\/)([^\s/@]+)(?=@)/gi;
+/**
+ * A key whose value is nobody's business, mistyped or not; and what stands before the @ of a URL. Every part has a
+ * bound: a hostile line must not take minutes.
+ */
+const SECRETS =
+  /(?<!\w)(\w{0,32}(?:pas{1,3}w?o?r?d|secret|token)\w{0,32}["']?\s{0,8}:\s{0,8})([^\s,}#!$][^,}#\n]{0,512})|(:\/\/)([^\s/@]{1,256})(?=@)/gi;
 
 /** A source line as it may be shown: what is written there in clear is covered, at its length, so that the caret still fits. */
 function withoutSecrets(line: string): string {
-  return line.replace(SECRETS, (whole, key?: string, value?: string, scheme?: string, login?: string) => {
-    if (scheme !== undefined) return scheme + "*".repeat(login!.length);
-    return value!.includes("${") ? whole : key + value!.replace(/[^\s"']/g, "*");
-  });
+  return line.replace(SECRETS, (_whole, key?: string, value?: string, scheme?: string, login?: string) =>
+    scheme === undefined ? key + value!.replace(/[^\s"']/g, "*") : scheme + "*".repeat(login!.length),
+  );
 }

@@ -17,6 +17,7 @@ const CPU_ZONES = ["cpu-thermal", "x86_pkg_temp", "cpu_thermal", "soc-thermal", 
 /** The machine as /proc and /sys tell of it, and as Node does where they do not exist. */
 export function linuxHost({ files, root = "/" }: LinuxHostOptions): Host {
   const identity = (path: string) => readOnce(join(root, path));
+  let cpuZone: string | undefined;
   return {
     model:
       identity("proc/device-tree/model") ??
@@ -26,7 +27,10 @@ export function linuxHost({ files, root = "/" }: LinuxHostOptions): Host {
     hostname: os.hostname(),
     machineId: identity("etc/machine-id"),
     uptimeMs: () => os.uptime() * 1000,
-    cpuTemperature: () => cpuTemperature(files),
+    async cpuTemperature() {
+      cpuZone ??= await findCpuZone(files);
+      return cpuZone === undefined ? undefined : milliCelsius(read(files, cpuZone));
+    },
     load1: () => load1(files),
     memory: () => memory(files),
     disk: (path) => disk(path),
@@ -35,18 +39,22 @@ export function linuxHost({ files, root = "/" }: LinuxHostOptions): Host {
   };
 }
 
-async function cpuTemperature(files: TextFiles): Promise<number | undefined> {
+/** The file with the processor's temperature; undefined where no zone is one. */
+async function findCpuZone(files: TextFiles): Promise<string | undefined> {
   const folder = "sys/class/thermal";
   const zones = (await list(files, folder)).filter((name) => name.startsWith("thermal_zone"));
-  const types = await Promise.all(zones.map((zone) => read(files, `${folder}/${zone}/type`)));
+  const types = zones.map((zone) => read(files, `${folder}/${zone}/type`));
   const named = CPU_ZONES.map((type) => zones[types.indexOf(type)]).find((zone) => zone !== undefined);
   const zone = named ?? zones[0];
-  const milliCelsius = zone === undefined ? undefined : await read(files, `${folder}/${zone}/temp`);
-  return milliCelsius === undefined ? undefined : finite(Number(milliCelsius) / 1000);
+  return zone === undefined ? undefined : `${folder}/${zone}/temp`;
+}
+
+function milliCelsius(text: string | undefined): number | undefined {
+  return text === undefined ? undefined : finite(Number(text) / 1000);
 }
 
 async function load1(files: TextFiles): Promise<number | undefined> {
-  const text = await read(files, "proc/loadavg");
+  const text = read(files, "proc/loadavg");
   if (text !== undefined) return finite(Number.parseFloat(text));
   // Windows has no load average, and Node then says 0.
   return os.platform() === "win32" ? undefined : os.loadavg()[0];
@@ -54,7 +62,7 @@ async function load1(files: TextFiles): Promise<number | undefined> {
 
 /** `MemAvailable` is the kernel's own estimate of what can be had without swapping (proc(5)); "kB" there is 1024. */
 async function memory(files: TextFiles): ReturnType<Host["memory"]> {
-  const text = await read(files, "proc/meminfo");
+  const text = read(files, "proc/meminfo");
   if (text === undefined) return { totalBytes: os.totalmem(), availableBytes: os.freemem() };
   const bytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(text)?.[1]) * 1024;
   const known = { totalBytes: bytes("MemTotal"), availableBytes: bytes("MemAvailable") };
@@ -63,7 +71,7 @@ async function memory(files: TextFiles): ReturnType<Host["memory"]> {
 
 /** Of the first wireless interface; the kernel's columns are interface, status, link quality, level, noise, ... */
 async function signalDbm(files: TextFiles): Promise<number | undefined> {
-  const text = await read(files, "proc/net/wireless");
+  const text = read(files, "proc/net/wireless");
   const [, level] = /^\s*\S+:\s+\S+\s+\S+\s+(-?\d+)/m.exec(text ?? "") ?? [];
   return level === undefined ? undefined : Number(level);
 }
@@ -84,7 +92,7 @@ async function throttled(files: TextFiles): Promise<number | undefined> {
     for (const firmware of (await list(files, `${platform}/${soc}`)).filter((name) =>
       /:firmware$/.test(name),
     )) {
-      const word = await read(files, `${platform}/${soc}/${firmware}/get_throttled`);
+      const word = read(files, `${platform}/${soc}/${firmware}/get_throttled`);
       if (word !== undefined) return finite(Number.parseInt(word, 16));
     }
   }
@@ -95,8 +103,12 @@ function finite(value: number): number | undefined {
   return Number.isFinite(value) ? value : undefined;
 }
 
-function read(files: TextFiles, path: string): Promise<string | undefined> {
-  return files.read(path).catch(() => undefined);
+function read(files: TextFiles, path: string): string | undefined {
+  try {
+    return files.readNow(path);
+  } catch {
+    return undefined;
+  }
 }
 
 function list(files: TextFiles, path: string): Promise<readonly string[]> {

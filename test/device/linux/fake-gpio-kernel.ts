@@ -51,7 +51,10 @@ export class FakeGpioKernel {
       read: async (path) => this.#read(path),
       write: async (path, text) => this.#write(path, text),
       list: async (path) => this.#list(path),
-      isUsable: async (path) => this.#isUsable(path),
+      readNow: () => {
+      throw new Error("GPIO is not read in a hurry");
+    },
+    isUsable: async (path) => this.#isUsable(path),
     };
     this.onoff = { Gpio: fakeOnoff(this) };
   }
