@@ -28,6 +28,10 @@ const replaced = {
     module.exports = () => silent; module.exports.default = module.exports; module.exports.enable = silent;`,
   "readable-stream": 'module.exports = require("node:stream");',
   buffer: 'module.exports = require("node:buffer");',
+  // Node's own brings a diff of everything that could be compared; an invariant needs a message.
+  assert: `
+    const assert = (ok, message) => { if (!ok) throw message instanceof Error ? message : new Error(message ?? "assertion failed"); };
+    module.exports = Object.assign(assert, { ok: assert, strict: assert });`,
   events: 'module.exports = require("node:events");',
   string_decoder: 'module.exports = require("node:string_decoder");',
   "abort-controller": "exports.AbortController = AbortController; exports.AbortSignal = AbortSignal;",
@@ -69,8 +73,8 @@ const lean = {
   name: "lean",
   setup(build) {
     const names = Object.keys(replaced).map((name) => `${name}/?`);
-    build.onResolve({ filter: new RegExp(`^(${names.join("|")})$`) }, (args) => ({
-      path: args.path.replace(/\/$/, ""),
+    build.onResolve({ filter: new RegExp(`^(${names.join("|")}|node:assert)$`) }, (args) => ({
+      path: args.path.replace(/^node:|\/$/g, ""),
       namespace: "lean",
     }));
     build.onLoad({ filter: /.*/, namespace: "lean" }, (args) => ({

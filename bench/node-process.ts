@@ -12,8 +12,11 @@ export interface OwnProcess {
 }
 
 /** Runs a JavaScript program in a Node process of its own. */
-export function startNode(args: readonly string[]): OwnProcess {
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"] });
+export function startNode(args: readonly string[], env: Readonly<Record<string, string>> = {}): OwnProcess {
+  const child = spawn(process.execPath, args, {
+    stdio: ["ignore", "ignore", "pipe"],
+    env: { ...process.env, ...env },
+  });
   const forget = undoAtExit(() => void child.kill("SIGKILL"));
   const stderr = collect(child);
   const exited = once(child, "exit");

@@ -2,19 +2,14 @@ import type { Clock } from "../device/clock.ts";
 import type { Host } from "../device/host.ts";
 import type { Opening, OutboxStatus } from "../outbox/outbox.ts";
 import { isoTime } from "../record/json.ts";
-
-/** The node's own process, as the process edge knows it. */
-export interface ProcessVitals {
-  rssBytes(): number;
-  /** How late the event loop ran at worst since the last call, milliseconds. */
-  eventLoopDelayMs(): number;
-}
+import type { LoopWatch, ProcessVitals } from "./vitals.ts";
 
 /** What the health message is made of. */
 export interface HealthSources {
   readonly clock: Clock;
   readonly host: Host;
   readonly vitals: ProcessVitals;
+  readonly loop: Pick<LoopWatch, "worstDelayMs">;
   readonly opening: Opening;
   /** Monotonic time at which this run began. */
   readonly startedMonotonicMs: number;
@@ -53,7 +48,7 @@ export async function healthReport(sources: HealthSources): Promise<Record<strin
     boot: opening.run,
     last_exit: opening.lastEnd,
     rss_bytes: vitals.rssBytes(),
-    event_loop_delay_ms: Math.round(vitals.eventLoopDelayMs()),
+    event_loop_delay_ms: Math.round(sources.loop.worstDelayMs()),
     memory_available_bytes: memory?.availableBytes,
     load_1m: load1 === undefined ? undefined : Math.round(load1 * 100) / 100,
     cpu_temperature: cpuTemperature === undefined ? undefined : Math.round(cpuTemperature * 10) / 10,

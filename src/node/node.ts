@@ -24,9 +24,10 @@ import { createRecorder, type Recorder } from "../record/recorder.ts";
 import type { Sampler, SamplerEvents } from "../sensors/sampler.ts";
 import { aboutNode } from "./about.ts";
 import type { Actuators } from "./actuators.ts";
-import { healthReport, type ProcessVitals } from "./health.ts";
+import { healthReport } from "./health.ts";
 import { createSamplers } from "./sensors.ts";
 import { journalFileOn } from "./state-file.ts";
+import { type ProcessVitals, watchLoop } from "./vitals.ts";
 import { recordDrops, watchLossesAndClock } from "./watch.ts";
 
 /** What a node is made of besides its configuration. All of it is given, so that a test can give others. */
@@ -79,6 +80,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
   const startedMonotonicMs = clock.monotonicMs();
   const topics = topicsUnder(config.mqtt.topic_root);
   const running = new AbortController();
+  const loop = watchLoop(clock);
   // One listener a sensor is no leak.
   setMaxListeners(0, running.signal);
 
@@ -223,6 +225,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
       clock,
       host: board.host,
       vitals: parts.vitals,
+      loop,
       opening: outbox.opening,
       startedMonotonicMs,
       diskPath: config.buffer.path,
@@ -251,6 +254,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     ...[...samplers.values()].map((sampler) => sampler.run(running.signal)),
     watchLossesAndClock(outbox, recorder, clock, log, running.signal),
     reportHealth(running.signal),
+    loop.run(running.signal),
   ]);
 
   const failsafeReason = () => (stopping ? "shutdown" : presence.hasSession() ? "write_failed" : "offline");

@@ -7,9 +7,9 @@ import type { Dial } from "../mqtt/dial.ts";
 import type { FileLayer } from "../outbox/files/files.ts";
 import { type Actuators, openActuators, sameActuators } from "./actuators.ts";
 import { type BoardChoice, chooseBoard } from "./board.ts";
-import type { ProcessVitals } from "./health.ts";
 import { type Node, startNode } from "./node.ts";
 import { leaseFileOn } from "./state-file.ts";
+import type { ProcessVitals } from "./vitals.ts";
 
 /** What every node of this process shares. */
 export interface Surroundings {

@@ -1,16 +1,40 @@
-import { monitorEventLoopDelay } from "node:perf_hooks";
-import type { ProcessVitals } from "./health.ts";
+import type { Clock } from "../device/clock.ts";
 
-/** What the `health` message tells of this process. */
+/** The node's own process, as the `health` message tells of it. */
+export interface ProcessVitals {
+  /** Resident memory, bytes. */
+  rssBytes(): number;
+}
+
 export function processVitals(): ProcessVitals {
-  const delays = monitorEventLoopDelay({ resolution: 20 });
-  delays.enable();
+  return { rssBytes: () => process.memoryUsage.rss() };
+}
+
+/** How late the event loop is. */
+export interface LoopWatch {
+  /** How late it ran at worst since the last call, milliseconds. */
+  worstDelayMs(): number;
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** How often the loop is looked at. A stall is seen where it covers a look, so any longer one is. */
+const LOOK_EVERY_MS = 1_000;
+
+/** Measures by sleeping and seeing when it wakes up; node:perf_hooks does it finer, for memory and many wake-ups. */
+export function watchLoop(clock: Clock): LoopWatch {
+  let worstMs = 0;
   return {
-    rssBytes: () => process.memoryUsage.rss(),
-    eventLoopDelayMs() {
-      const worstMs = delays.max / 1e6;
-      delays.reset();
-      return Math.max(0, worstMs);
+    worstDelayMs() {
+      const passed = worstMs;
+      worstMs = 0;
+      return passed;
+    },
+    async run(signal) {
+      while (!signal.aborted) {
+        const dueMs = clock.monotonicMs() + LOOK_EVERY_MS;
+        await clock.sleep(LOOK_EVERY_MS, signal);
+        if (!signal.aborted) worstMs = Math.max(worstMs, clock.monotonicMs() - dueMs);
+      }
     },
   };
 }

@@ -129,7 +129,7 @@ export async function simulate(options: SimulateOptions): Promise<Simulation> {
       random,
       log: options.log ?? silentLog,
       files: mount,
-      vitals: { rssBytes: () => 64 * 1024 ** 2, eventLoopDelayMs: () => 0 },
+      vitals: { rssBytes: () => 64 * 1024 ** 2 },
       dialFor: () => () => broker.dial(),
       simulate: true,
       onRestart: () => void supervisor.reload(current).catch(() => {}),
