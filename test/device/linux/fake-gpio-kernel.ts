@@ -52,9 +52,9 @@ export class FakeGpioKernel {
       write: async (path, text) => this.#write(path, text),
       list: async (path) => this.#list(path),
       readNow: () => {
-      throw new Error("GPIO is not read in a hurry");
-    },
-    isUsable: async (path) => this.#isUsable(path),
+        throw new Error("GPIO is not read in a hurry");
+      },
+      isUsable: async (path) => this.#isUsable(path),
     };
     this.onoff = { Gpio: fakeOnoff(this) };
   }
