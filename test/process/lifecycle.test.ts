@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { rename, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Mosquitto, startMosquitto } from "../broker/mosquitto.ts";
@@ -127,6 +127,46 @@ describe("SIGHUP", () => {
     await consumer.publish("command/pump", '{"id":"toggle-1","set":"toggle"}');
     await consumer.hear("result/pump", ({ json }) => json.id === "toggle-1" && json.state === "off");
     expect(consumer.ledger.verdict()).toMatchObject({ lost: 0, duplicates: 0 });
+  });
+
+  test("followed at once by SIGTERM ends the node, with its outputs safe", async () => {
+    const eager = yaml(broker.port).replace("pin: 22", "pin: 22, initial: on, safe: off");
+    await writeFile(folder.file, eager.replaceAll("FOLDER", folder.folder));
+    for (const signals of [
+      ["SIGHUP", "SIGTERM"],
+      ["SIGTERM", "SIGHUP"],
+    ] as const) {
+      node = run();
+      await node.printed("connected to the broker");
+      await writeFile(folder.file, eager.replace("pin: 22", "pin: 24").replaceAll("FOLDER", folder.folder));
+      for (const signal of signals) node.child.kill(signal);
+      expect(await node.exited).toEqual({ code: 0, signal: null });
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      const states = consumer.heard.filter(({ topic }) => topic === "state/pump");
+      expect(states.at(-1)?.json).toMatchObject({ state: "off", cause: "failsafe" });
+    }
+  });
+
+  test("many times over is one reload more, not as many", async () => {
+    node = run();
+    await consumer.hear("telemetry/air");
+    for (let n = 0; n < 100; n++) node.child.kill("SIGHUP");
+    await node.printed("the new configuration has taken effect");
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(await stopTimed(node)).toBeLessThan(STOP_LIMIT_MS);
+    expect(node.stderr().match(/the new configuration has taken effect/g)!.length).toBeLessThan(20);
+  });
+
+  test("that can neither go on nor back ends the process with 1, with its outputs safe", async () => {
+    node = run();
+    await consumer.hear("telemetry/air");
+    await switchPumpOn();
+    await rename(`${folder.folder}/outbox`, `${folder.folder}/gone`);
+    await writeFile(`${folder.folder}/outbox`, "");
+    node.child.kill("SIGHUP");
+    expect(await node.exited).toEqual({ code: 1, signal: null });
+    expect(node.stderr()).toContain("buffer.path: cannot make the folder");
+    expect(node.stderr()).not.toContain("the old one goes on");
   });
 
   test("refuses a wrong configuration, says what is wrong, and the old one goes on", async () => {
