@@ -51,7 +51,7 @@ export function createWire({ faults, clock, onPacket }: WireOptions): Wire {
     if (muted) return;
     if (packet.cmd === "connect" && packet.protocolVersion !== 5 && faults.refuseCode !== undefined) {
       toNode({ cmd: "connack", returnCode: faults.refuseCode, sessionPresent: false });
-      brokerEnd.destroy();
+      brokerEnd.stream.destroy();
       return;
     }
     toBroker(packet, packet.cmd === "connect" ? packet.protocolVersion : undefined);
@@ -63,11 +63,11 @@ export function createWire({ faults, clock, onPacket }: WireOptions): Wire {
   for (const parser of [fromNode, fromBroker]) parser.on("error", () => cut());
 
   /** One direction: packets stay in order, however long each is delayed. */
-  function createLane(end: Duplex): (packet: Packet, protocolVersion?: number) => void {
+  function createLane(end: End): (packet: Packet, protocolVersion?: number) => void {
     let last: Promise<void> | undefined;
     const forward = (packet: Packet, protocolVersion = 4) => {
       onPacket();
-      if (!end.destroyed && !muted) end.push(mqttPacket.generate(packet, { protocolVersion }));
+      if (!end.stream.destroyed && !muted) end.deliver(mqttPacket.generate(packet, { protocolVersion }));
     };
     return (packet, protocolVersion) => {
       if (clock === undefined || (faults.delayMs === 0 && last === undefined)) {
@@ -83,22 +83,22 @@ export function createWire({ faults, clock, onPacket }: WireOptions): Wire {
   }
 
   /** What one end does to itself the other hears of, unless the line is dead. */
-  function hangUp(end: Duplex): void {
-    if (muted || end.destroyed) return;
+  function hangUp(end: End): void {
+    if (muted || end.stream.destroyed) return;
     onPacket();
-    end.push(null);
-    setImmediate(() => end.destroy());
+    end.finish();
+    setImmediate(() => end.stream.destroy());
   }
 
   function cut(): void {
     onPacket();
-    nodeEnd.destroy();
-    brokerEnd.destroy();
+    nodeEnd.stream.destroy();
+    brokerEnd.stream.destroy();
   }
 
   return {
-    nodeEnd,
-    brokerEnd,
+    nodeEnd: nodeEnd.stream,
+    brokerEnd: brokerEnd.stream,
     mute() {
       muted = true;
     },
@@ -106,9 +106,34 @@ export function createWire({ faults, clock, onPacket }: WireOptions): Wire {
   };
 }
 
-function createEnd(received: (bytes: Buffer) => void, gone: () => void): Duplex {
-  const end = new Duplex({
-    read() {},
+interface End {
+  readonly stream: Duplex;
+  /** What whoever holds this end reads next. */
+  deliver(bytes: Buffer): void;
+  /** Nothing comes any more. */
+  finish(): void;
+}
+
+/**
+ * Hands out all that has come as one chunk, and no second before that one is read: since Node 26 `read()` returns one
+ * chunk, and aedes calls it once for each `readable`.
+ */
+function createEnd(received: (bytes: Buffer) => void, gone: () => void): End {
+  let waiting: Buffer[] = [];
+  let wanted = false;
+  const handOut = () => {
+    const bytes = Buffer.concat(waiting);
+    waiting = [];
+    wanted = false;
+    if (!stream.destroyed) stream.push(bytes);
+  };
+  const stream = new Duplex({
+    readableHighWaterMark: 1,
+    read() {
+      wanted = true;
+      // Not within `read()`: a chunk that comes while another is being read announces itself by no event.
+      if (waiting.length > 0) setImmediate(() => wanted && waiting.length > 0 && handOut());
+    },
     write(chunk: Buffer, _encoding, done) {
       received(chunk);
       done();
@@ -122,6 +147,16 @@ function createEnd(received: (bytes: Buffer) => void, gone: () => void): Duplex 
       done(error);
     },
   });
-  end.on("error", () => {});
-  return end;
+  stream.on("error", () => {});
+  return {
+    stream,
+    deliver(bytes) {
+      waiting.push(bytes);
+      if (wanted) handOut();
+    },
+    finish() {
+      if (waiting.length > 0) handOut();
+      stream.push(null);
+    },
+  };
 }
