@@ -61,11 +61,16 @@ export function openSource(file: string, text: string): Source {
  * bound: a hostile line must not take minutes.
  */
 const SECRETS =
-  /(?<!\w)(\w{0,32}(?:pas{1,3}w?o?r?d|secret|token)\w{0,32}["']?\s{0,8}:\s{0,8})([^\s,}#!$][^,}#\n]{0,512})|(:\/\/)([^\s/@]{1,256})(?=@)/gi;
+  /(?<!\w)(\w{0,32}(?:pas{1,3}w?o?r?[dt]|pass|pwd|secret|token)\w{0,32}["']?\s{0,8}:\s{0,8})("(?:[^"\\]|\\.){0,512}"?|'[^']{0,512}'?|(?![\s"'#!])(?:\$\{[^}\n]{0,256}\}|,(?!\s)|[^,}\n]){1,512})|(:\/\/)([^\s"']{1,256})(?=@)/gi;
 
 /** A source line as it may be shown: what is written there in clear is covered, at its length, so that the caret still fits. */
 function withoutSecrets(line: string): string {
   return line.replace(SECRETS, (_whole, key?: string, value?: string, scheme?: string, login?: string) =>
-    scheme === undefined ? key + value!.replace(/[^\s"']/g, "*") : scheme + "*".repeat(login!.length),
+    scheme === undefined ? key + covered(value!) : scheme + "*".repeat(login!.length),
   );
+}
+
+/** What is only named (`${env:NAME}`) may be shown. */
+function covered(value: string): string {
+  return value.replace(/\$\{[^}]*\}|[^\s"']/g, (part) => (part.startsWith("${") ? part : "*"));
 }

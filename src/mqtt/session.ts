@@ -26,6 +26,8 @@ export interface SessionOptions {
   /** Retained: `online`, and `offline` at the end. */
   readonly statusTopic: string;
   readonly steps: readonly LinkStep[];
+  /** The broker has taken the subscriptions: from now on the node hears what it is told. */
+  readonly onListening?: (link: OpenLink) => void;
   readonly reconnect: BackoffBounds;
   readonly clock: Clock;
   readonly random: Random;
@@ -142,9 +144,12 @@ export function createSession(options: SessionOptions): Session {
 
   async function takeSteps(link: OpenLink): Promise<void> {
     const status = { topic: options.statusTopic, payload: ONLINE, qos: 1, retain: true } as const;
-    const subscribing = options.subscriptions.map((filter) => ({
+    const subscribing = options.subscriptions.map((filter, index, { length }) => ({
       name: `subscribing to ${filter}`,
-      run: () => link.subscribe([filter]),
+      async run() {
+        await link.subscribe([filter]);
+        if (index === length - 1 && !link.closed.aborted) options.onListening?.(link);
+      },
     }));
     const announcing = { name: `publishing ${ONLINE}`, run: () => link.publish(status) };
     for (const step of [...subscribing, announcing, ...options.steps]) {

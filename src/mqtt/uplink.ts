@@ -42,6 +42,8 @@ export interface UplinkStatus {
   readonly dropped: number;
 }
 
+const HELD = "the broker refuses a record; it and those behind it wait";
+
 /** How long records wait that the broker refuses for a reason that may pass. */
 const HOLD_MS = 30_000;
 
@@ -73,18 +75,35 @@ export function createUplink(options: UplinkOptions): Uplink {
 
   async function run(link: OpenLink): Promise<void> {
     const pace = createPace(options.ratePerSecond, clock);
+    const full = Math.max(1, Math.min(options.maxInFlight, link.receiveMaximum));
+    // After a refusal one record goes first: those behind it would arrive again and again.
+    let probing = false;
     while (!link.closed.aborted) {
-      const hold = new AbortController();
-      await drain(link, pace, hold);
-      await clock.sleep(HOLD_MS, link.closed);
+      const pause = new AbortController();
+      let passed = false;
+      await drain(link, pace, pause, probing ? 1 : full, (seq) => {
+        outbox.ack(seq);
+        passed = probing;
+        if (probing) queueMicrotask(() => pause.abort());
+      });
+      probing = !passed;
+      if (passed) {
+        warned.delete(HELD);
+        log.info("the broker takes records again");
+      } else await clock.sleep(HOLD_MS, link.closed);
     }
   }
 
   /** Until the link closes, or the broker refuses a record for now: then all wait, and nothing is lost. */
-  async function drain(link: OpenLink, pace: Pace, hold: AbortController): Promise<void> {
+  async function drain(
+    link: OpenLink,
+    pace: Pace,
+    hold: AbortController,
+    size: number,
+    ack: (seq: number) => void,
+  ): Promise<void> {
     const over = AbortSignal.any([link.closed, hold.signal]);
-    const size = Math.max(1, Math.min(options.maxInFlight, link.receiveMaximum));
-    window = createWindow(size, over, (seq) => outbox.ack(seq));
+    window = createWindow(size, over, ack);
     for (let next = 0; ; ) {
       await outbox.available(next, over);
       await window.whenRoom();
@@ -114,7 +133,7 @@ export function createUplink(options: UplinkOptions): Uplink {
       if (error !== undefined) {
         if (!(error instanceof PublishRefusedError)) return;
         if (!isFinalRefusal(error.code)) {
-          warnOnce("the broker refuses a record; it and those behind it wait", { seq, error: error.message });
+          warnOnce(HELD, { seq, error: error.message });
           hold.abort();
           return;
         }

@@ -166,8 +166,8 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     servers: config.mqtt.url,
     clientId: config.mqtt.client_id,
     version: config.mqtt.version,
-    async open(server, protocolLevel, signal) {
-      const opened = await openLink(
+    open(server, protocolLevel, signal) {
+      return openLink(
         {
           server,
           version: protocolLevel,
@@ -186,9 +186,11 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
         parts.dial,
         signal,
       );
+    },
+    // Not before: a broker that takes connections and then nothing is as good as none.
+    onListening(link) {
       guard.setOnline(true);
-      opened.closed.addEventListener("abort", () => guard.setOnline(false), { once: true });
-      return opened;
+      link.closed.addEventListener("abort", () => guard.setOnline(false), { once: true });
     },
     subscriptions: downlink.filters,
     statusTopic: topics.status,

@@ -72,9 +72,12 @@ export async function supervise(config: Config, surroundings: Surroundings): Pro
       current = await start(old.node.config, surroundings, kept).catch(async (second: unknown) => {
         await kept?.actuators.guard.shutdown();
         stopping = Promise.resolve();
-        throw new NodeLostError(`${messageOf(error)}; and the old one cannot go on: ${messageOf(second)}`, {
-          cause: error,
-        });
+        throw new NodeLostError(
+          `${messageOf(error)}; and the old one cannot go on: ${messageOf(second)}; the outputs are safe`,
+          {
+            cause: error,
+          },
+        );
       });
       throw error;
     }

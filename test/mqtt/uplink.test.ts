@@ -221,10 +221,11 @@ describe("the uplink", () => {
     void uplink.run(link);
     for (let round = 0; round < 3; round++) {
       await turns();
-      expect(link.waiting.map(({ message }) => seqOf(message))).toEqual([1, 2]);
-      const [first, second] = link.waiting.splice(0);
+      // The first time the whole window went out; then one record goes first, or those behind it would come again.
+      expect(link.waiting.map(({ message }) => seqOf(message))).toEqual(round === 0 ? [1, 2] : [1]);
+      const [first, ...others] = link.waiting.splice(0);
       first!.answer(new PublishRefusedError(code, "not now"));
-      second!.answer();
+      for (const { answer } of others) answer();
       await clock.advance(25_000);
       expect(link.waiting).toEqual([]);
       await clock.advance(10_000);
@@ -233,8 +234,11 @@ describe("the uplink", () => {
     expect(outbox.entries).toHaveLength(2);
     expect(drops).toEqual([]);
     expect(log.lines).toHaveLength(1);
-    for (const { answer } of link.waiting) answer();
-    await turns();
+    for (const seq of [1, 2]) {
+      expect(link.waiting.map(({ message }) => seqOf(message))).toEqual([seq]);
+      link.waiting.shift()!.answer();
+      await turns();
+    }
     expect(outbox.entries).toEqual([]);
     link.abandon(new Error("done"));
   });
