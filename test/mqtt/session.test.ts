@@ -53,6 +53,27 @@ describe("a session", () => {
     expect(tried.slice(0, 3)).toEqual([5, 4, 5]);
   });
 
+  test.each([
+    ["answers", true],
+    ["never answers", false],
+  ])("listens only once the broker has answered its subscriptions: one that %s", async (_, answers) => {
+    let listening = 0;
+    rig = await createRig({
+      session: {
+        steps: [],
+        onListening: () => void listening++,
+        open: async (_server, version) => ({
+          ...closableLink(new AbortController(), version),
+          subscribe: () => (answers ? Promise.resolve() : new Promise(() => {})),
+        }),
+      },
+    });
+    await rig.start();
+    await rig.clock.advance(5_000);
+    expect(rig.session.hasSession()).toBe(true);
+    expect(listening).toBe(answers ? 1 : 0);
+  });
+
   test("takes a broker's refusal for what it is", async () => {
     rig = await createRig({ session: { version: "5" } });
     await rig.start();
