@@ -48,7 +48,7 @@ function judge({ path, values, only }: Later, node: Node): Finding | "take" | "l
 }
 
 /** The same tree without the node at `path`. */
-export function removeAt(root: Node, path: readonly string[]): Node {
+function removeAt(root: Node, path: readonly string[]): Node {
   const [key, ...below] = path;
   if (root.kind !== "map" || key === undefined) return root;
   const next = root.entries.get(key);

@@ -35,7 +35,7 @@ export function chooseBoard(config: Config, simulate: boolean, clock: Clock): Bo
 }
 
 /** A board with the chips that the configuration's sensors expect, in the world that its `simulation` describes. */
-export function simulateBoard(config: Config, clock: Clock): SimulatedBoard {
+function simulateBoard(config: Config, clock: Clock): SimulatedBoard {
   const { seed, world: spec, faults } = config.simulation;
   const random = seededRandom(seed);
   const world = new World({ seed, clock, spec });

@@ -5,7 +5,7 @@ import { FAULTS, type FaultName, type FaultSettings } from "./settings.ts";
 import type { Wire } from "./wiring.ts";
 
 /** Whether a sensor on this kind of wire can have this fault. */
-export function faultFits(fault: FaultName, wire: Wire): boolean {
+function faultFits(fault: FaultName, wire: Wire): boolean {
   return (FAULTS[wire.bus] as readonly FaultName[]).includes(fault);
 }
 
