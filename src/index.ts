@@ -7,6 +7,7 @@ export type { Edge, Gpio, InputLine, OutputLine, Pin } from "./device/gpio.ts";
 export type { Host } from "./device/host.ts";
 export { type I2cDevice, I2cError, type I2cFault } from "./device/i2c.ts";
 export type { OneWire } from "./device/one-wire.ts";
+export { type Pwm, PwmError, type PwmOutput, type PwmWave } from "./device/pwm.ts";
 export type { SimBoard } from "./device/sim/board.ts";
 export type { SimChip } from "./device/sim/chip.ts";
 export type { World } from "./device/sim/world.ts";

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { Board } from "../board.ts";
 import type { Clock } from "../clock.ts";
 import { type I2cBus, oneAtATime } from "../i2c.ts";
+import type { Pwm } from "../pwm.ts";
 import { deviceNames } from "./char-devices.ts";
 import { type GpioBackend, linuxGpio } from "./gpio-backend.ts";
 import { linuxHost } from "./host.ts";
@@ -34,9 +35,16 @@ export function linuxBoard({
 }: LinuxBoardOptions): Board {
   const files = textFiles(root);
   const buses = new Map<string, I2cBus>();
+  let pwm: Promise<Pwm> | undefined;
   return {
     gpio: linuxGpio({ backend: gpioBackend, chip: gpioChip, clock, files, dev: join(root, "dev") }),
     oneWire: linuxOneWire(files),
+    pwm: {
+      async output(request) {
+        pwm ??= import("./pwm.ts").then(({ linuxPwm }) => linuxPwm(files, clock));
+        return (await pwm).output(request);
+      },
+    },
     host: linuxHost({ files, root }),
     defaultI2c: `/dev/${headerBus(join(root, "dev"))}`,
     i2c(devicePath) {

@@ -6,6 +6,7 @@ import { SimGpio } from "./gpio.ts";
 import { SimHost } from "./host.ts";
 import { SimI2cBus } from "./i2c.ts";
 import { SimOneWire } from "./one-wire.ts";
+import { SimPwm } from "./pwm.ts";
 import type { World } from "./world.ts";
 
 export interface SimBoardOptions {
@@ -22,6 +23,7 @@ export interface SimBoard extends Board {
   readonly world: World;
   readonly gpio: SimGpio;
   readonly oneWire: SimOneWire;
+  readonly pwm: SimPwm;
   readonly host: SimHost;
   /** The bare bus under {@link Board.i2c}, to attach chips and faults to. Same object for the same path. */
   simBus(devicePath: string): SimI2cBus;
@@ -45,6 +47,7 @@ export function createSimBoard({ clock, random, world, i2cHz }: SimBoardOptions)
     world,
     gpio: new SimGpio({ clock, random }),
     oneWire: new SimOneWire({ clock, world }),
+    pwm: new SimPwm({ clock }),
     host: new SimHost({ world, clock }),
     defaultI2c: "/dev/i2c-1",
     i2c: (devicePath) => busAt(devicePath).orderly,
