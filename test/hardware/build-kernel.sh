@@ -108,7 +108,7 @@ step "compiling the disk's write cache" \
 
 mkdir "$work/result"
 strip -o "$work/result/linux" "$work/build/linux"
-cp "$work/build/drivers/i2c/i2c-stub.ko" "$work"/modules/{i2c_loop,w1_sim}.ko "$work/wcache.so" "$work/result/"
+cp "$work"/build/drivers/{i2c/i2c-stub,watchdog/softdog}.ko "$work"/modules/{i2c_loop,w1_sim}.ko "$work/wcache.so" "$work/result/"
 mv -T "$work/result" "$result"
 say "done: $result"
 echo "$result"
