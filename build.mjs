@@ -1,13 +1,13 @@
 // Builds what is shipped:
-//   dist/fieldpost.js   the device bundle: one minified ESM file
+//   dist/fieldpost.js   the device bundle: all that every node runs, in one minified ESM file
+//   dist/part-*.js      what only some nodes or some commands want; a dynamic import loads it
 //   dist/native/        the native parts beside it, by platform and architecture, and by ABI where they depend on it
 //   dist/demo.js        the demo, with its embedded broker; never on a device
-//   dist/json-schema.js what "fieldpost schema" prints; never on a device
 //   dist/index.js       the library; its dependencies come from node_modules
 // `node build.mjs --metafile` also writes dist/meta.json, which says what each byte of the bundle is.
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
@@ -58,15 +58,6 @@ const noDeflate = `module.exports = class { static get extensionName() { return 
 // Of `yaml`, a node reads and never writes; and it reads YAML 1.2, not the tags of 1.1.
 const unusedYaml =
   /browser[\\/]dist[\\/](stringify[\\/]\w+|schema[\\/]yaml-1\.1[\\/](binary|omap|pairs|set|timestamp|int|float|bool)|visit|parse[\\/]cst-(visit|stringify)|doc[\\/](applyReviver|createNode))\.js$/;
-
-// Wanted at a desk and never in the field: a file of its own, loaded when asked for.
-/** @type {import("esbuild").Plugin} */
-const apart = {
-  name: "apart",
-  setup(build) {
-    build.onResolve({ filter: /\/json-schema\.ts$/ }, () => ({ path: "./json-schema.js", external: true }));
-  },
-};
 
 /** @type {import("esbuild").Plugin} */
 const lean = {
@@ -174,15 +165,8 @@ const bundle = /** @type {const} */ ({
 });
 
 rmSync(outdir, { recursive: true, force: true });
-const device = await build({
-  ...bundle,
-  entryPoints: ["src/main.ts"],
-  outfile: "dist/fieldpost.js",
-  plugins: [apart, ...bundle.plugins],
-  metafile: true,
-});
+const metafile = await buildDevice();
 await build({ ...bundle, entryPoints: ["src/demo/main.ts"], outfile: "dist/demo.js" });
-await build({ ...bundle, entryPoints: ["src/config/json-schema.ts"], outfile: "dist/json-schema.js" });
 await build({
   ...bundle,
   entryPoints: ["src/index.ts"],
@@ -196,7 +180,96 @@ copyNativeParts();
 // The bundles are ES modules also where somebody copies this folder alone.
 writeFileSync(join(outdir, "package.json"), `${JSON.stringify({ type: "module" })}\n`);
 if (process.argv.includes("--metafile")) {
-  writeFileSync(join(outdir, "meta.json"), JSON.stringify(device.metafile));
+  writeFileSync(join(outdir, "meta.json"), JSON.stringify(metafile));
+}
+
+/**
+ * esbuild's splitting makes a chunk of each set of modules that the same entries reach, which would be dozens of files to
+ * read at each start. So what the program reaches without a dynamic import is merged again into one file, whose
+ * names the parts import.
+ */
+async function buildDevice() {
+  const { metafile, outputFiles } = await build({
+    ...bundle,
+    entryPoints: { fieldpost: "src/main.ts" },
+    outdir: "dist",
+    splitting: true,
+    chunkNames: "part-[name]-[hash]",
+    sourcemap: "inline",
+    metafile: true,
+    write: false,
+    // Once a file, in the end.
+    banner: {},
+  });
+  const sources = new Map(outputFiles.map(({ path, text }) => [path, text]));
+  const program = join(outdir, "fieldpost.js");
+  const core = reachedStatically(metafile, program);
+  const parts = [...sources.keys()].filter((path) => !core.has(path));
+  await build({
+    ...bundle,
+    entryPoints: Object.fromEntries([program, ...parts].map((path) => [basename(path, ".js"), path])),
+    outdir: "dist",
+    allowOverwrite: true,
+    plugins: [merging(sources, program, core, metafile)],
+  });
+  return metafile;
+}
+
+/**
+ * @param {import("esbuild").Metafile} metafile
+ * @param {string} from
+ */
+function reachedStatically(metafile, from) {
+  const reached = new Set([from]);
+  for (const path of reached)
+    for (const { path: imported, kind, external } of metafile.outputs[relative(root, path)]?.imports ?? [])
+      if (kind === "import-statement" && !external) reached.add(join(root, imported));
+  return reached;
+}
+
+/**
+ * Bundles the chunks of `core` into the program and lets the parts import from there.
+ * @param {ReadonlyMap<string, string>} sources
+ * @param {string} program
+ * @param {ReadonlySet<string>} core
+ * @param {import("esbuild").Metafile} metafile
+ * @returns {import("esbuild").Plugin}
+ */
+function merging(sources, program, core, metafile) {
+  const chunks = [...core].filter((path) => path !== program);
+  /** @param {string} chunk */
+  const exportsOf = (chunk) => metafile.outputs[relative(root, chunk)]?.exports ?? [];
+  /** @param {string} chunk @param {string} name */
+  const nameInProgram = (chunk, name) => `${name}${chunks.indexOf(chunk)}`;
+  return {
+    name: "merging",
+    setup(build) {
+      build.onResolve({ filter: /^\// }, ({ path }) => ({ path }));
+      build.onResolve({ filter: /^\.\/.*\.js$/ }, ({ path, kind, importer, namespace }) => {
+        const target = join(outdir, path);
+        if (!sources.has(target)) return { path, external: true };
+        if (namespace === "names") return { path: "./fieldpost.js", external: true };
+        if (!core.has(target)) return { path, external: true };
+        if (kind === "dynamic-import") return { path, external: true };
+        return core.has(importer) ? { path: target } : { path: target, namespace: "names" };
+      });
+      build.onLoad({ filter: /^\//, namespace: "file" }, ({ path }) => {
+        const reexports = path === program ? chunks.map((chunk) => reexport(chunk)) : [];
+        return { contents: [sources.get(path), ...reexports].join("\n"), loader: "js" };
+      });
+      build.onLoad({ filter: /.*/, namespace: "names" }, ({ path }) => ({
+        contents: `export { ${exportsOf(path)
+          .map((name) => `${nameInProgram(path, name)} as ${name}`)
+          .join(", ")} } from "./fieldpost.js";`,
+        loader: "js",
+      }));
+    },
+  };
+  /** @param {string} chunk */
+  function reexport(chunk) {
+    const names = exportsOf(chunk).map((name) => `${name} as ${nameInProgram(chunk, name)}`);
+    return `export { ${names.join(", ")} } from "./${basename(chunk)}";`;
+  }
 }
 
 function copyNativeParts() {

@@ -8,4 +8,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 });
 // Who reads our log may go away; the node goes on.
 process.stderr.on("error", () => {});
-process.exitCode = await main(process.argv.slice(2));
+// No await here: the parts of the bundle import from this module, and would wait for it while it waits for them.
+void main(process.argv.slice(2)).then((exitCode) => {
+  process.exitCode = exitCode;
+});

@@ -1,15 +1,6 @@
-import { audit } from "./audit.ts";
-import { buffer } from "./buffer.ts";
-import { check } from "./check.ts";
-import { demo } from "./demo.ts";
-import { drivers } from "./drivers.ts";
-import { init } from "./init.ts";
 import type { CliIo } from "./io.ts";
-import { read } from "./read.ts";
 import { run } from "./run.ts";
 import { safe } from "./safe.ts";
-import { schema } from "./schema.ts";
-import { set } from "./set.ts";
 
 export interface Command {
   readonly name: string;
@@ -22,6 +13,7 @@ export interface Command {
 const CONFIG = "  --config FILE   the configuration (default: /etc/fieldpost/fieldpost.yaml)\n";
 const SIMULATE = "  --simulate      on the simulated board\n";
 
+/** What a service runs is at hand; the rest is loaded when asked for. */
 export const commands: readonly Command[] = [
   {
     name: "run",
@@ -37,33 +29,33 @@ export const commands: readonly Command[] = [
       "A broker, a simulated greenhouse and a link that is cut every minute: needs no file and no network",
     details:
       "  --cycles N      ends after N cycles (default: goes on until Ctrl-C)\n  --period 60s    how long a cycle takes\n  --seed N        another greenhouse\n",
-    run: demo,
+    run: async (args, io, version) => (await import("./demo.ts")).demo(args, io, version),
   },
   {
     name: "check",
     synopsis: "FILE [--json]",
     summary: "Says everything that is wrong with a configuration, each with its place",
-    run: (args, io) => check(args, io),
+    run: async (args, io) => (await import("./check.ts")).check(args, io),
   },
   {
     name: "init",
     synopsis: "[--template greenhouse|weather|pump|energy] [--force] [FILE]",
     summary: "Writes a commented starter configuration",
-    run: init,
+    run: async (args, io) => (await import("./init.ts")).init(args, io),
   },
   {
     name: "read",
     synopsis: "SENSOR [--config FILE] [--simulate] [--json]",
     summary: "Takes one reading and prints it with its units",
     details: `${CONFIG}${SIMULATE}`,
-    run: read,
+    run: async (args, io) => (await import("./read.ts")).read(args, io),
   },
   {
     name: "set",
     synopsis: "ACTUATOR VALUE [--for 5s] [--config FILE] [--simulate]",
     summary: "Moves one actuator through its guard, on a node that is not running",
     details: `${CONFIG}${SIMULATE}  --for 5s        how long; without it until Ctrl-C. Afterwards the actuator is made safe\n`,
-    run: set,
+    run: async (args, io) => (await import("./set.ts")).set(args, io),
   },
   {
     name: "safe",
@@ -81,25 +73,25 @@ export const commands: readonly Command[] = [
   --count N       how many records to peek at (default: 10)
   export writes one JSON object per line: seq, topic, time and the record's fields.
 `,
-    run: buffer,
+    run: async (args, io) => (await import("./buffer.ts")).buffer(args, io),
   },
   {
     name: "audit",
     synopsis: "--broker URL DEVICE... [--for 10m] [--root fieldpost] [--username NAME] [--ca FILE] [--json]",
     summary: "Subscribes and proves that nothing is missing, until Ctrl-C or --for",
     details: "  The password comes from the environment: FIELDPOST_PASSWORD.\n",
-    run: audit,
+    run: async (args, io) => (await import("./audit.ts")).audit(args, io),
   },
   {
     name: "drivers",
     synopsis: "[--json]",
     summary: "Lists the supported chips and kinds of actuators",
-    run: drivers,
+    run: async (args, io) => (await import("./drivers.ts")).drivers(args, io),
   },
   {
     name: "schema",
     synopsis: "",
     summary: "Prints the JSON Schema of the configuration, for editors",
-    run: schema,
+    run: async (args, io) => (await import("./schema.ts")).schema(args, io),
   },
 ];
