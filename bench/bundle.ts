@@ -17,7 +17,16 @@ export const bundle: Part = {
         target: { of: "figure", bound: "at most", limit: MAX_BUNDLE_BYTES },
       },
     ];
-    const native = join(dirname(bundle), "native");
+    const folder = dirname(bundle);
+    for (const file of readdirSync(folder)
+      .filter((name) => /^part-.*\.js$/.test(name))
+      .sort())
+      figures.push({
+        name: file.replace(/-[0-9A-Z]{8}\.js$/, ".js"),
+        unit: "bytes",
+        runs: [statSync(join(folder, file)).size],
+      });
+    const native = join(folder, "native");
     for (const file of filesBelow(native))
       figures.push({ name: `native/${file}`, unit: "bytes", runs: [statSync(join(native, file)).size] });
     return { figures };

@@ -61,11 +61,14 @@ describe("the shape of the code", () => {
   });
 
   test("only the node chooses between the real and the simulated board", () => {
+    const simulations = files.filter(
+      (file) => roomOf(file) === "node" && importsOf(file).some((target) => target.startsWith("device/sim/")),
+    );
     const choosers = files.filter(
       (file) =>
         roomOf(file) !== "device" &&
-        importsOf(file).some((target) => target.startsWith("device/linux/")) &&
-        importsOf(file).some((target) => target.startsWith("device/sim/")),
+        importsOf(file).includes("device/linux/board.ts") &&
+        importsOf(file).some((target) => target.startsWith("device/sim/") || simulations.includes(target)),
     );
     expect(choosers).toEqual(["node/board.ts"]);
   });

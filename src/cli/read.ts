@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { linuxClock } from "../device/linux/clock.ts";
-import { chooseBoard } from "../node/board.ts";
+import { boardChooser } from "../node/board.ts";
 import { openSensor } from "../node/sensors.ts";
 import { isoTime } from "../record/json.ts";
 import { fieldsOf } from "../sensors/driver.ts";
@@ -33,7 +33,7 @@ export async function read(args: string[], io: CliIo): Promise<number> {
     throw wrongUsage(`${values.config} has no sensor "${id}"; it has ${known || "none"}`);
   }
   const clock = linuxClock();
-  const { board } = chooseBoard(config, values.simulate, clock);
+  const { board } = (await boardChooser(values.simulate))(config, clock);
   try {
     const sensor = await openSensor(board, settings, clock);
     const raw = await sensor.read();

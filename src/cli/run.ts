@@ -37,7 +37,12 @@ export async function run(args: string[], io: CliIo, version: string): Promise<n
 
   const config = await loadOrExplain(values.config, io);
   if (!config) return EXIT.config;
-  const surroundings = realSurroundings({ version, log, simulate: values.simulate, onRestart: reloads.ask });
+  const surroundings = await realSurroundings({
+    version,
+    log,
+    simulate: values.simulate,
+    onRestart: reloads.ask,
+  });
   const supervisor = await supervise(config, surroundings).catch((error: unknown) => {
     throw new CliError(EXIT.failed, error instanceof Error ? error.message : String(error), { cause: error });
   });

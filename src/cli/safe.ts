@@ -4,7 +4,7 @@ import type { ActuatorConfig } from "../config/config.ts";
 import type { Board } from "../device/board.ts";
 import { type Clock, withDeadline } from "../device/clock.ts";
 import { linuxClock } from "../device/linux/clock.ts";
-import { chooseBoard } from "../node/board.ts";
+import { boardChooser } from "../node/board.ts";
 import { DEFAULT_CONFIG, loadOrExplain } from "./config-file.ts";
 import { EXIT } from "./exit.ts";
 import type { CliIo } from "./io.ts";
@@ -28,7 +28,7 @@ export async function safe(args: string[], io: CliIo): Promise<number> {
   const config = await loadOrExplain(values.config, io);
   if (!config) return EXIT.config;
   const clock = linuxClock();
-  const { board } = chooseBoard(config, values.simulate, clock);
+  const { board } = (await boardChooser(values.simulate))(config, clock);
   let exitCode: number = EXIT.done;
   const makeSafe = async (actuator: ActuatorConfig) => {
     try {

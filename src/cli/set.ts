@@ -6,7 +6,7 @@ import { linuxClock } from "../device/linux/clock.ts";
 import { silentLog } from "../log.ts";
 import { parseActuatorCommand } from "../mqtt/command.ts";
 import { openActuators } from "../node/actuators.ts";
-import { chooseBoard } from "../node/board.ts";
+import { boardChooser } from "../node/board.ts";
 import { nodeFiles } from "../outbox/files/node.ts";
 import { inspectOutbox } from "../outbox/inspect.ts";
 import { formatDurationMs, parseDurationMs } from "../schema/duration.ts";
@@ -51,7 +51,7 @@ export async function set(args: string[], io: CliIo): Promise<number> {
   refuseBesideNode(config, id);
 
   const clock = linuxClock();
-  const { board } = chooseBoard(config, values.simulate, clock);
+  const { board } = (await boardChooser(values.simulate))(config, clock);
   const noLease = { read: async () => undefined, replace: async () => {} };
   const { guard } = await openActuators(
     { ...config, actuators: touched },

@@ -70,7 +70,12 @@ export async function runDemo(options: DemoOptions, io: CliIo, version: string):
   const ended = new AbortController();
   const end = () => ended.abort();
   process.on("SIGINT", end).on("SIGTERM", end);
-  const surroundings = realSurroundings({ version, log: silentLog, simulate: true, onRestart: () => {} });
+  const surroundings = await realSurroundings({
+    version,
+    log: silentLog,
+    simulate: true,
+    onRestart: () => {},
+  });
   const tidyUp = async () => {
     await broker.close();
     await rm(folder, { recursive: true, force: true });

@@ -6,17 +6,19 @@ import { systemRandom } from "../device/linux/random.ts";
 import { type Log, silentLog } from "../log.ts";
 import { networkDial } from "../mqtt/dial.ts";
 import { nodeFiles } from "../outbox/files/node.ts";
+import { boardChooser } from "./board.ts";
 import { readConfigFile } from "./config-file.ts";
 import type { Node, NodeStatus } from "./node.ts";
 import { type Surroundings, supervise } from "./supervisor.ts";
 import { processVitals } from "./vitals.ts";
 
 /** Real time, real chance, the real disk and the real network. */
-export function realSurroundings(
+export async function realSurroundings(
   given: Pick<Surroundings, "version" | "log" | "simulate" | "onRestart">,
-): Surroundings {
+): Promise<Surroundings> {
   return {
     ...given,
+    chooseBoard: await boardChooser(given.simulate),
     clock: linuxClock(),
     random: systemRandom,
     files: nodeFiles(),
@@ -53,7 +55,7 @@ export async function startNode(options: StartOptions): Promise<StartedNode> {
   const { config } = result;
   const supervisor = await supervise(
     config,
-    realSurroundings({
+    await realSurroundings({
       version,
       log,
       simulate,

@@ -6,7 +6,7 @@ import type { Log } from "../log.ts";
 import type { Dial } from "../mqtt/dial.ts";
 import type { FileLayer } from "../outbox/files/files.ts";
 import { type Actuators, openActuators, sameActuators } from "./actuators.ts";
-import { type BoardChoice, chooseBoard } from "./board.ts";
+import type { BoardChoice, ChooseBoard } from "./board.ts";
 import { type Node, startNode } from "./node.ts";
 import { leaseFileOn } from "./state-file.ts";
 import type { ProcessVitals } from "./vitals.ts";
@@ -20,6 +20,8 @@ export interface Surroundings {
   readonly files: FileLayer;
   readonly vitals: ProcessVitals;
   readonly dialFor: (config: Config) => Dial;
+  readonly chooseBoard: ChooseBoard;
+  /** Each configuration gets a simulated board of its own; the real one stays. */
   readonly simulate: boolean;
   /** Somebody commanded `restart`. */
   readonly onRestart: () => void;
@@ -152,8 +154,8 @@ async function start(
   surroundings: Surroundings,
   before: Pick<Generation, "actuators" | "choice"> | undefined,
 ): Promise<Generation> {
-  const { clock, log, files, dialFor, simulate, ...rest } = surroundings;
-  const choice = simulate || !before ? chooseBoard(config, simulate, clock) : before.choice;
+  const { clock, log, files, dialFor, chooseBoard, simulate, ...rest } = surroundings;
+  const choice = simulate || !before ? chooseBoard(config, clock) : before.choice;
   makeOutboxFolder(files, config.buffer.path);
   const leaseFile = leaseFileOn(files, join(config.buffer.path, "actuators.json"));
   const actuators =

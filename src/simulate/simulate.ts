@@ -16,6 +16,7 @@ import type { FaultName } from "../device/sim/settings.ts";
 import type { World } from "../device/sim/world.ts";
 import { type Log, silentLog } from "../log.ts";
 import type { Node } from "../node/node.ts";
+import { chooseSimulatedBoard } from "../node/simulated-board.ts";
 import { type Supervisor, supervise } from "../node/supervisor.ts";
 import { type Mount, memoryDisk } from "../outbox/files/memory.ts";
 import { parseDurationMs } from "../schema/duration.ts";
@@ -131,6 +132,7 @@ export async function simulate(options: SimulateOptions): Promise<Simulation> {
       files: mount,
       vitals: { rssBytes: () => 64 * 1024 ** 2 },
       dialFor: () => () => broker.dial(),
+      chooseBoard: chooseSimulatedBoard,
       simulate: true,
       onRestart: () => void supervisor.reload(current).catch(() => {}),
     });

@@ -1,0 +1,70 @@
+import type { Config, SensorConfig } from "../config/config.ts";
+import type { Board } from "../device/board.ts";
+import type { Clock } from "../device/clock.ts";
+import { type Random, seededRandom } from "../device/random.ts";
+import { runActivity } from "../device/sim/activity.ts";
+import { createSimBoard, type SimBoard } from "../device/sim/board.ts";
+import { runFaults } from "../device/sim/faults.ts";
+import { attachSensor, type Wire } from "../device/sim/wiring.ts";
+import { World } from "../device/sim/world.ts";
+import type { BoardChoice } from "./board.ts";
+
+export interface SimulatedBoard {
+  readonly board: SimBoard;
+  /** How each sensor is wired, by sensor id. */
+  readonly wires: ReadonlyMap<string, Wire>;
+  /** Lets the configured world and faults happen until `signal` aborts. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export function chooseSimulatedBoard(config: Config, clock: Clock): BoardChoice {
+  const simulated = simulateBoard(config, clock);
+  return { board: simulated.board, simulated };
+}
+
+/** A board with the chips that the configuration's sensors expect, in the world that its `simulation` describes. */
+function simulateBoard(config: Config, clock: Clock): SimulatedBoard {
+  const { seed, world: spec, faults } = config.simulation;
+  const random = seededRandom(seed);
+  const world = new World({ seed, clock, spec });
+  const board = createSimBoard({ clock, random, world });
+  const wires = new Map<string, Wire>();
+  for (const sensor of config.sensors) attach(board, sensor, wires, random);
+  return {
+    board,
+    wires,
+    async run(signal) {
+      await Promise.all([runFaults(board, faults, wires, signal), runActivity(board, wires, signal)]);
+    },
+  };
+}
+
+function attach(board: SimBoard, sensor: SensorConfig, wires: Map<string, Wire>, random: Random): void {
+  const wire = wireOf(board, sensor);
+  if (!wire) return;
+  wires.set(sensor.id, wire);
+  attachSensor(board, { sensor: sensor.id, driver: sensor.driver.name, wire }, random);
+}
+
+function wireOf(board: Board, { id, driver, options, i2cPath, address }: SensorConfig): Wire | undefined {
+  switch (driver.bus) {
+    case "i2c":
+      return {
+        bus: "i2c",
+        devicePath: i2cPath ?? board.defaultI2c,
+        address: address ?? driver.addresses[0]!,
+      };
+    case "one_wire":
+      return { bus: "one_wire", id: (options["wire_id"] as string | undefined) ?? simulatedId(id) };
+    case "gpio":
+      return { bus: "gpio", pin: driver.pins(options)[0]! };
+    case "host":
+      return undefined;
+  }
+}
+
+/** A thermometer that the configuration leaves unnamed gets an id of its own, the same each time. */
+function simulatedId(sensor: string): string {
+  const digits = [...sensor].reduce((hash, letter) => (hash * 31 + letter.charCodeAt(0)) >>> 0, 7);
+  return `28-${digits.toString(16).padStart(12, "0")}`;
+}
