@@ -1,35 +1,61 @@
 import type { Clock } from "../device/clock.ts";
 import type { Host } from "../device/host.ts";
-import type { Opening, OutboxStatus } from "../outbox/outbox.ts";
+import type { Link } from "../mqtt/link.ts";
+import type { LinkStep, SessionStatus } from "../mqtt/session.ts";
+import type { Outbox } from "../outbox/outbox.ts";
 import { isoTime } from "../record/json.ts";
+import type { Sampler } from "../sensors/sampler.ts";
 import type { LoopWatch, ProcessVitals } from "./vitals.ts";
 
 /** What the health message is made of. */
 export interface HealthSources {
+  readonly topic: string;
+  readonly intervalMs: number;
+  /** The file system whose free space matters: the outbox's. */
+  readonly diskPath: string;
   readonly clock: Clock;
   readonly host: Host;
   readonly vitals: ProcessVitals;
   readonly loop: Pick<LoopWatch, "worstDelayMs">;
-  readonly opening: Opening;
-  /** Monotonic time at which this run began. */
-  readonly startedMonotonicMs: number;
-  /** The file system whose free space matters: the outbox's. */
-  readonly diskPath: string;
-  readonly outbox: () => OutboxStatus;
-  readonly link: () => { readonly reconnects: number; readonly lastError: string | undefined };
-  readonly sensors: () => Readonly<Record<string, SensorHealth>>;
+  readonly outbox: Pick<Outbox, "opening" | "status">;
+  session(): SessionStatus | undefined;
+  link(): Link | undefined;
+  readonly samplers: ReadonlyMap<string, Sampler>;
 }
 
-export interface SensorHealth {
-  readonly state: string;
-  readonly samples: number;
-  readonly errors: number;
-  readonly last_error?: string;
+/** What the node says of itself: on each new link, and every so often. */
+export interface Health {
+  readonly onLink: LinkStep;
+  /** Until `signal` aborts. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export function createHealth(sources: HealthSources): Health {
+  const { topic, intervalMs, clock, link } = sources;
+  const startedMonotonicMs = clock.monotonicMs();
+  async function publish(to: Link): Promise<void> {
+    const payload = JSON.stringify(await healthReport(sources, startedMonotonicMs));
+    await to.publish({ topic, payload, qos: 0, retain: false });
+  }
+  return {
+    onLink: { name: "reporting health", run: async (to) => void publish(to).catch(() => {}) },
+    async run(signal) {
+      while (!signal.aborted) {
+        await clock.sleep(intervalMs, signal);
+        const to = link();
+        if (to && !signal.aborted) await publish(to).catch(() => {});
+      }
+    },
+  };
 }
 
 /** The payload of `health` (contract, section 3). Quantities that the machine does not tell are left out. */
-export async function healthReport(sources: HealthSources): Promise<Record<string, unknown>> {
-  const { clock, host, vitals, opening } = sources;
+async function healthReport(
+  sources: HealthSources,
+  startedMonotonicMs: number,
+): Promise<Record<string, unknown>> {
+  const { clock, host, vitals } = sources;
+  const { opening } = sources.outbox;
   const [cpuTemperature, load1, memory, disk, throttled, signalDbm] = await Promise.all([
     host.cpuTemperature(),
     host.load1(),
@@ -38,12 +64,12 @@ export async function healthReport(sources: HealthSources): Promise<Record<strin
     host.throttled(),
     host.signalDbm(),
   ]);
-  const outbox = sources.outbox();
-  const link = sources.link();
+  const outbox = sources.outbox.status();
+  const session = sources.session();
   return {
     time: isoTime(clock.wallMs()),
     clock: clock.synced() ? "synced" : "unsynced",
-    uptime_s: Math.round((clock.monotonicMs() - sources.startedMonotonicMs) / 1000),
+    uptime_s: Math.round((clock.monotonicMs() - startedMonotonicMs) / 1000),
     host_uptime_s: Math.round(host.uptimeMs() / 1000),
     boot: opening.run,
     last_exit: opening.lastEnd,
@@ -62,9 +88,19 @@ export async function healthReport(sources: HealthSources): Promise<Record<strin
       dropped: outbox.dropped,
       fault: outbox.fault,
     },
-    link: { reconnects: link.reconnects, last_error: link.lastError, signal_dbm: signalDbm },
-    sensors: sources.sensors(),
+    link: {
+      reconnects: Math.max(0, (session?.connects ?? 0) - 1),
+      last_error: session?.lastError,
+      signal_dbm: signalDbm,
+    },
+    sensors: Object.fromEntries([...sources.samplers].map(([id, sampler]) => [id, sensorHealth(sampler)])),
   };
+}
+
+function sensorHealth(sampler: Sampler) {
+  const { state, samples, errors, lastError } = sampler.status();
+  const count = Object.values(errors).reduce((sum, each) => sum + each, 0);
+  return { state, samples, errors: count, ...(lastError !== undefined && { last_error: lastError }) };
 }
 
 /**

@@ -1,30 +1,29 @@
 import { setMaxListeners } from "node:events";
 import { join } from "node:path";
-import type { Change, Guard } from "../actuators/guard.ts";
+import type { Guard } from "../actuators/guard.ts";
 import type { Config } from "../config/config.ts";
 import type { Board } from "../device/board.ts";
 import { type Clock, withDeadline } from "../device/clock.ts";
 import type { Random } from "../device/random.ts";
 import type { Log } from "../log.ts";
 import { createAbout } from "../mqtt/about.ts";
-import { openLink } from "../mqtt/connect.ts";
 import type { Dial } from "../mqtt/dial.ts";
 import { createDownlink } from "../mqtt/downlink.ts";
 import { openJournal } from "../mqtt/journal.ts";
-import type { Incoming, Link } from "../mqtt/link.ts";
 import { createRetained } from "../mqtt/retained.ts";
-import { createSession, OFFLINE, type Session, type SessionStatus } from "../mqtt/session.ts";
+import type { Session, SessionStatus } from "../mqtt/session.ts";
 import { topicsUnder } from "../mqtt/topics.ts";
 import { createUplink } from "../mqtt/uplink.ts";
 import type { FileLayer } from "../outbox/files/files.ts";
 import { openOutbox } from "../outbox/open.ts";
 import type { Opening, OutboxStatus } from "../outbox/outbox.ts";
-import { isoTime } from "../record/json.ts";
-import { createRecorder, type Recorder } from "../record/recorder.ts";
-import type { Sampler, SamplerEvents } from "../sensors/sampler.ts";
+import { createRecorder } from "../record/recorder.ts";
+import type { Sampler } from "../sensors/sampler.ts";
 import { aboutNode } from "./about.ts";
 import type { Actuators } from "./actuators.ts";
-import { healthReport } from "./health.ts";
+import { createHealth } from "./health.ts";
+import { createPresence } from "./presence.ts";
+import { recordBoot, reportActuators, reportSensors, type Voices } from "./reporting.ts";
 import { createSamplers } from "./sensors.ts";
 import { journalFileOn } from "./state-file.ts";
 import { type ProcessVitals, watchLoop } from "./vitals.ts";
@@ -77,7 +76,6 @@ const STOP_STEP_MS = 1_500;
 export async function startNode(config: Config, parts: NodeParts): Promise<Node> {
   const { clock, random, log, board, actuators, files, version } = parts;
   const { guard } = actuators;
-  const startedMonotonicMs = clock.monotonicMs();
   const topics = topicsUnder(config.mqtt.topic_root);
   const running = new AbortController();
   const loop = watchLoop(clock);
@@ -108,6 +106,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
   });
 
   const retained = createRetained(link, log);
+  const voices: Voices = { recorder, retained, topics };
   const about = createAbout({ topic: topics.about, link, clock, log });
   about.set(aboutNode(config, board.host, version));
   // What an earlier run reported broken is not known to be so now.
@@ -118,17 +117,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     clock,
     random,
     log,
-    events: {
-      reading: (id, measurements, at) => void recorder.record(`telemetry/${id}`, measurements, at),
-      failed(id, { error, kind, since, failures }) {
-        retained.set(topics.fault(id), JSON.stringify({ error, since: isoTime(since.wallMs), failures }));
-        recorder.record("event/sensor", { sensor: id, state: "failing", kind, error, failures });
-      },
-      recovered(id, { failures, since }) {
-        retained.set(topics.fault(id), "");
-        recorder.record("event/sensor", { sensor: id, state: "ok", failures, since: isoTime(since.wallMs) });
-      },
-    } satisfies SamplerEvents,
+    events: reportSensors(voices),
   });
 
   const downlink = createDownlink({
@@ -162,92 +151,41 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     },
   });
 
-  const presence = createSession({
-    servers: config.mqtt.url,
-    clientId: config.mqtt.client_id,
-    version: config.mqtt.version,
-    open(server, protocolLevel, signal) {
-      return openLink(
-        {
-          server,
-          version: protocolLevel,
-          clientId: config.mqtt.client_id,
-          username: config.mqtt.username,
-          password: config.mqtt.password,
-          keepaliveMs: config.mqtt.keepalive,
-          sessionExpiryMs: config.mqtt.session_expiry,
-          will: { topic: topics.status, payload: OFFLINE },
-          onMessage: async (message: Incoming) => {
-            if (!about.offer(message)) await downlink.receive(message);
-          },
-          clock,
-          log,
-        },
-        parts.dial,
-        signal,
-      );
+  const health = createHealth({
+    topic: topics.health,
+    intervalMs: config.health.interval,
+    diskPath: config.buffer.path,
+    clock,
+    host: board.host,
+    vitals: parts.vitals,
+    loop,
+    outbox,
+    session: () => session?.status(),
+    link,
+    samplers,
+  });
+
+  const presence = createPresence(config, {
+    topics,
+    dial: parts.dial,
+    clock,
+    random,
+    log,
+    subscriptions: downlink.filters,
+    steps: [about, retained, health.onLink, uplink],
+    async receive(message) {
+      if (!about.offer(message)) await downlink.receive(message);
     },
     // Not before: a broker that takes connections and then nothing is as good as none.
     onListening(link) {
       guard.setOnline(true);
       link.closed.addEventListener("abort", () => guard.setOnline(false), { once: true });
     },
-    subscriptions: downlink.filters,
-    statusTopic: topics.status,
-    steps: [
-      about,
-      retained,
-      {
-        name: "reporting health",
-        run: async (to) => void publishHealth(to).catch(() => {}),
-      },
-      uplink,
-    ],
-    reconnect: { minMs: config.mqtt.reconnect.min, maxMs: config.mqtt.reconnect.max },
-    clock,
-    random,
-    log,
   });
-
   session = presence;
-  const retainState = ({ id, state, cause, at }: Change) =>
-    retained.set(topics.state(id), JSON.stringify({ state, time: isoTime(at.wallMs), cause }));
-  // Those that outlived the node before this one are told to the broker anew: it may have lost them.
-  for (const change of actuators.latest()) retainState(change);
-  actuators.listen((change) => {
-    const { id, state, cause, at } = change;
-    retainState(change);
-    recorder.record("event/actuator", { actuator: id, state, cause }, at);
-    if (cause === "failsafe")
-      recorder.record("event/failsafe", { actuator: id, state, reason: failsafeReason() }, at);
-  });
-
-  async function publishHealth(to: Link): Promise<void> {
-    const report = await healthReport({
-      clock,
-      host: board.host,
-      vitals: parts.vitals,
-      loop,
-      opening: outbox.opening,
-      startedMonotonicMs,
-      diskPath: config.buffer.path,
-      outbox: () => outbox.status(),
-      link: () => ({
-        reconnects: Math.max(0, presence.status().connects - 1),
-        lastError: presence.status().lastError,
-      }),
-      sensors: () => Object.fromEntries([...samplers].map(([id, sampler]) => [id, sensorHealth(sampler)])),
-    });
-    await to.publish({ topic: topics.health, payload: JSON.stringify(report), qos: 0, retain: false });
-  }
-
-  async function reportHealth(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await clock.sleep(config.health.interval, signal);
-      const to = link();
-      if (to && !signal.aborted) await publishHealth(to).catch(() => {});
-    }
-  }
+  reportActuators(actuators, voices, () =>
+    stopping ? "shutdown" : presence.hasSession() ? "write_failed" : "offline",
+  );
 
   // The broker is told goodbye last, when everything that may still be said has been said.
   const farewell = new AbortController();
@@ -255,11 +193,9 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
   const work = Promise.all([
     ...[...samplers.values()].map((sampler) => sampler.run(running.signal)),
     watchLossesAndClock(outbox, recorder, clock, log, running.signal),
-    reportHealth(running.signal),
+    health.run(running.signal),
     loop.run(running.signal),
   ]);
-
-  const failsafeReason = () => (stopping ? "shutdown" : presence.hasSession() ? "write_failed" : "offline");
 
   const bounded = (what: string, step: Promise<unknown>) =>
     withDeadline(clock, what, Math.min(STOP_STEP_MS, stopByMs - clock.monotonicMs()), step).catch(
@@ -290,21 +226,4 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     },
     abandon: () => link()?.abandon(new Error("the node was killed")),
   };
-}
-
-/** The first record of every run (contract, section 4). */
-function recordBoot(recorder: Recorder, { run, stream, lastEnd, skipped }: Opening, version: string): void {
-  recorder.record("event/boot", {
-    boot: run,
-    stream,
-    version,
-    reason: lastEnd === "none" ? "first" : lastEnd,
-    ...(skipped && { skipped: { from_seq: skipped.fromSeq, to_seq: skipped.toSeq } }),
-  });
-}
-
-function sensorHealth(sampler: Sampler) {
-  const { state, samples, errors, lastError } = sampler.status();
-  const count = Object.values(errors).reduce((sum, each) => sum + each, 0);
-  return { state, samples, errors: count, ...(lastError !== undefined && { last_error: lastError }) };
 }

@@ -1,0 +1,59 @@
+import type { Config } from "../config/config.ts";
+import type { Clock } from "../device/clock.ts";
+import type { Random } from "../device/random.ts";
+import type { Log } from "../log.ts";
+import { openLink } from "../mqtt/connect.ts";
+import type { Dial } from "../mqtt/dial.ts";
+import type { Incoming, OpenLink } from "../mqtt/link.ts";
+import { createSession, type LinkStep, OFFLINE, type Session } from "../mqtt/session.ts";
+import type { Topics } from "../mqtt/topics.ts";
+
+export interface PresenceParts {
+  readonly topics: Topics;
+  readonly dial: Dial;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly subscriptions: readonly string[];
+  /** What is said on each new link, in this order. */
+  readonly steps: readonly LinkStep[];
+  receive(message: Incoming): Promise<void>;
+  /** A broker has answered the subscriptions: commands can arrive. */
+  onListening(link: OpenLink): void;
+}
+
+/** The node's session with its broker, as the configuration wants it. */
+export function createPresence({ mqtt }: Config, parts: PresenceParts): Session {
+  const { topics, dial, clock, random, log } = parts;
+  return createSession({
+    servers: mqtt.url,
+    clientId: mqtt.client_id,
+    version: mqtt.version,
+    open: (server, protocolLevel, signal) =>
+      openLink(
+        {
+          server,
+          version: protocolLevel,
+          clientId: mqtt.client_id,
+          username: mqtt.username,
+          password: mqtt.password,
+          keepaliveMs: mqtt.keepalive,
+          sessionExpiryMs: mqtt.session_expiry,
+          will: { topic: topics.status, payload: OFFLINE },
+          onMessage: parts.receive,
+          clock,
+          log,
+        },
+        dial,
+        signal,
+      ),
+    onListening: parts.onListening,
+    subscriptions: parts.subscriptions,
+    statusTopic: topics.status,
+    steps: parts.steps,
+    reconnect: { minMs: mqtt.reconnect.min, maxMs: mqtt.reconnect.max },
+    clock,
+    random,
+    log,
+  });
+}
