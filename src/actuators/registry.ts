@@ -1,9 +1,17 @@
-import { digitalOutput } from "./digital-output.ts";
 import type { AnyActuatorKind } from "./kind.ts";
 
-const kinds: readonly AnyActuatorKind[] = [digitalOutput];
+/** Each kind is a part of its own: a node loads those that its configuration names. */
+const builtIn: Readonly<Record<string, () => Promise<AnyActuatorKind>>> = {
+  digital_output: async () => (await import("./digital-output.ts")).digitalOutput,
+};
 
-/** Every kind of actuator by the name that a configuration uses. */
-export const actuatorKinds: ReadonlyMap<string, AnyActuatorKind> = new Map(
-  kinds.map((kind) => [kind.name, kind]),
-);
+/** What a configuration may call an actuator's kind. */
+export const actuatorKindNames: readonly string[] = Object.keys(builtIn);
+
+/** The kinds of these names, by name; a name that is none is left out. */
+export async function loadActuatorKinds(
+  names: Iterable<string> = actuatorKindNames,
+): Promise<ReadonlyMap<string, AnyActuatorKind>> {
+  const known = [...new Set(names)].filter((name) => Object.hasOwn(builtIn, name));
+  return new Map(await Promise.all(known.map(async (name) => [name, await builtIn[name]!()] as const)));
+}

@@ -1,10 +1,10 @@
 import { parseArgs } from "node:util";
 import * as v from "valibot";
-import { actuatorKinds } from "../actuators/registry.ts";
+import { loadActuatorKinds } from "../actuators/registry.ts";
 import { formatAddress } from "../device/i2c.ts";
 import { settings } from "../schema/settings.ts";
 import { type AnySensorDriver, type Fields, fieldsOf } from "../sensors/driver.ts";
-import { sensorDrivers } from "../sensors/registry.ts";
+import { loadSensorDrivers } from "../sensors/registry.ts";
 import { EXIT } from "./exit.ts";
 import type { CliIo } from "./io.ts";
 import { table } from "./table.ts";
@@ -16,10 +16,13 @@ export async function drivers(args: string[], io: CliIo): Promise<number> {
     options: { json: { type: "boolean", default: false } },
     strict: true,
   });
-  const sensors = [...sensorDrivers.values()]
+  const sensors = [...(await loadSensorDrivers()).values()]
     .sort((a, b) => a.name.localeCompare(b.name))
     .map(describeDriver);
-  const actuators = [...actuatorKinds.values()].map(({ name, description }) => ({ name, description }));
+  const actuators = [...(await loadActuatorKinds()).values()].map(({ name, description }) => ({
+    name,
+    description,
+  }));
   io.stdout(
     values.json ? `${JSON.stringify({ sensors, actuators }, null, 2)}\n` : asTable(sensors, actuators),
   );

@@ -1,4 +1,6 @@
 import { parseArgs } from "node:util";
+import { loadActuatorKinds } from "../actuators/registry.ts";
+import { loadSensorDrivers } from "../sensors/registry.ts";
 import { CliError, EXIT } from "./exit.ts";
 import type { CliIo } from "./io.ts";
 
@@ -15,6 +17,8 @@ export async function schema(args: string[], io: CliIo): Promise<number> {
       },
     );
   });
-  io.stdout(`${JSON.stringify(configJsonSchema(), null, 2)}\n`);
+  io.stdout(
+    `${JSON.stringify(configJsonSchema(await loadSensorDrivers(), await loadActuatorKinds()), null, 2)}\n`,
+  );
   return EXIT.done;
 }

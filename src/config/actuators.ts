@@ -1,5 +1,6 @@
 import type * as v from "valibot";
 import type { ActuatorValue, AnyActuatorKind } from "../actuators/kind.ts";
+import { actuatorKindNames } from "../actuators/registry.ts";
 import { isOn } from "../actuators/rules.ts";
 import { commonActuatorEntries } from "../actuators/settings.ts";
 import type { ActuatorConfig } from "./config.ts";
@@ -20,8 +21,7 @@ export function resolveActuator(
   if (!isMap(item)) return wrong([wrongValue(path, `expected a map, found ${describe(item)}`)]);
   const name = item["driver"];
   const kind = typeof name === "string" ? kinds.get(name) : undefined;
-  if (!kind)
-    return wrong([...explainLoosely(commonActuatorEntries, item, path), ...unknownKind(name, path, kinds)]);
+  if (!kind) return wrong([...explainLoosely(commonActuatorEntries, item, path), ...unknownKind(name, path)]);
   const { output, findings, blamed } = parseItem({ ...commonActuatorEntries, ...kind.options }, item, path);
   const { options, optionsFit } = optionsOf(kind.options, output, blamed);
   const all = [
@@ -35,10 +35,10 @@ export function resolveActuator(
   return { config: { ...common, kind, options }, findings: [], pins };
 }
 
-function unknownKind(name: unknown, path: Path, kinds: ReadonlyMap<string, AnyActuatorKind>): Finding[] {
+function unknownKind(name: unknown, path: Path): Finding[] {
   if (typeof name !== "string") return [];
   const message = `unknown driver "${name}"; "fieldpost drivers" lists them`;
-  return [wrongValue([...path, "driver"], message, nearest(name, kinds.keys()))];
+  return [wrongValue([...path, "driver"], message, nearest(name, actuatorKindNames))];
 }
 
 function onlyCommon(output: Raw): CommonActuatorSettings {

@@ -14,21 +14,25 @@ export function isDriverPath(name: string): boolean {
   return /^\.{0,2}\//.test(name);
 }
 
+/** Every text behind `driver:` in a list of sensors or actuators. */
+export function driversNamed(root: Node, list: "sensors" | "actuators"): readonly string[] {
+  const named = child(root, list);
+  const items = named?.kind === "list" ? named.items : [];
+  return items.flatMap((item) => {
+    const driver = child(item, "driver");
+    const name = driver?.kind === "scalar" && !driver.unresolved ? driver.value : undefined;
+    return typeof name === "string" ? [name] : [];
+  });
+}
+
 /** Loads every driver file that the sensors name, each once. Never rejects. */
 export async function importCustomDrivers(
   root: Node,
   dir: string,
   importDriver: ImportDriver | undefined,
 ): Promise<CustomDrivers> {
-  const sensors = child(root, "sensors");
-  const items = sensors?.kind === "list" ? sensors.items : [];
-  const names = items.flatMap((item) => {
-    const driver = child(item, "driver");
-    const name = driver?.kind === "scalar" && !driver.unresolved ? driver.value : undefined;
-    return typeof name === "string" && isDriverPath(name) ? [name] : [];
-  });
   const loaded = new Map<string, AnySensorDriver | string>();
-  for (const name of new Set(names)) {
+  for (const name of new Set(driversNamed(root, "sensors").filter(isDriverPath))) {
     loaded.set(name, importDriver ? await load(name, pathFrom(dir, name), importDriver) : NOT_HERE);
   }
   return loaded;

@@ -1,12 +1,10 @@
 import { type ConversionConfig, toJsonSchema } from "@valibot/to-json-schema";
 import * as v from "valibot";
 import type { AnyActuatorKind } from "../actuators/kind.ts";
-import { actuatorKinds } from "../actuators/registry.ts";
 import { commonActuatorEntries } from "../actuators/settings.ts";
 import { simulationSettings } from "../device/sim/settings.ts";
 import { settings } from "../schema/settings.ts";
 import type { AnySensorDriver } from "../sensors/driver.ts";
-import { sensorDrivers } from "../sensors/registry.ts";
 import { commonSensorEntries } from "../sensors/settings.ts";
 import {
   actuatorDescriptions,
@@ -27,8 +25,8 @@ const conversion: ConversionConfig = { typeMode: "input", errorMode: "ignore" };
  * two places at once (pins, references) is left to `fieldpost check`.
  */
 export function configJsonSchema(
-  drivers: ReadonlyMap<string, AnySensorDriver> = sensorDrivers,
-  kinds: ReadonlyMap<string, AnyActuatorKind> = actuatorKinds,
+  drivers: ReadonlyMap<string, AnySensorDriver>,
+  kinds: ReadonlyMap<string, AnyActuatorKind>,
 ): JsonSchema {
   const blocks = Object.entries({ ...sections, simulation: simulationSettings }).map(([name, schema]) => [
     name,

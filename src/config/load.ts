@@ -1,9 +1,9 @@
 import { dirname } from "node:path";
-import { actuatorKinds } from "../actuators/registry.ts";
+import { loadActuatorKinds } from "../actuators/registry.ts";
 import type { AnySensorDriver } from "../sensors/driver.ts";
-import { sensorDrivers } from "../sensors/registry.ts";
+import { loadSensorDrivers } from "../sensors/registry.ts";
 import { type Config, freezeDeep } from "./config.ts";
-import { type ImportDriver, importCustomDrivers } from "./custom-drivers.ts";
+import { driversNamed, type ImportDriver, importCustomDrivers } from "./custom-drivers.ts";
 import { inFileOrder, placeFindings } from "./finding.ts";
 import type { Problem } from "./problem.ts";
 import { openSource } from "./source.ts";
@@ -19,8 +19,8 @@ export interface ConfigSources extends Omit<SubstitutionSources, "dir"> {
   readonly dir?: string;
   /** Loads `driver: ./my-chip.js`. Without it such drivers are refused. */
   readonly importDriver?: ImportDriver;
-  /** Default: the built-in ones. */
-  readonly drivers?: ReadonlyMap<string, AnySensorDriver>;
+  /** Besides the built-in ones. */
+  readonly drivers?: readonly AnySensorDriver[];
 }
 
 export type LoadResult =
@@ -29,16 +29,17 @@ export type LoadResult =
 
 /** Reads a configuration: one typed, frozen {@link Config}, or everything that is wrong with it. Never rejects. */
 export async function loadConfig(text: string, sources: ConfigSources): Promise<LoadResult> {
-  const { file, dir = dirname(file), drivers = sensorDrivers } = sources;
+  const { file, dir = dirname(file), drivers = [] } = sources;
   const source = openSource(file, text.replace(/^\ufeff/, ""));
   const parsed = parseYaml(source);
   if (!parsed.root) return { ok: false, problems: inFileOrder(parsed.problems) };
   const { root, problems, secrets } = substitute(parsed.root, source, { ...sources, dir });
   const customDrivers = await importCustomDrivers(root, dir, sources.importDriver);
+  const builtIn = await loadSensorDrivers(driversNamed(root, "sensors"));
   const { config, findings, warnings } = validate(root, {
-    drivers,
+    drivers: new Map([...builtIn, ...drivers.map((driver) => [driver.name, driver] as const)]),
     customDrivers,
-    kinds: actuatorKinds,
+    kinds: await loadActuatorKinds(driversNamed(root, "actuators")),
     dir,
     readFile: sources.readFile,
   });

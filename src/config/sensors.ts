@@ -1,4 +1,5 @@
 import { type AnySensorDriver, fieldsOf } from "../sensors/driver.ts";
+import { sensorDriverNames } from "../sensors/registry.ts";
 import { type CommonSensorSettings, commonSensorEntries } from "../sensors/settings.ts";
 import type { SensorConfig } from "./config.ts";
 import { type CustomDrivers, isDriverPath } from "./custom-drivers.ts";
@@ -11,6 +12,7 @@ import { checkBus, checkFieldNames, checkTimes } from "./sensor-checks.ts";
 import type { Path } from "./tree.ts";
 
 export interface SensorContext {
+  /** Those that the configuration names, by name. */
   readonly drivers: ReadonlyMap<string, AnySensorDriver>;
   readonly customDrivers: CustomDrivers;
   /** Absent where that block is itself wrong. */
@@ -83,6 +85,6 @@ function driverFinding(message: string, item: Raw, path: Path, { drivers }: Sens
   return wrongValue(
     [...path, "driver"],
     message,
-    isDriverPath(name) ? undefined : nearest(name, drivers.keys()),
+    isDriverPath(name) ? undefined : nearest(name, [...sensorDriverNames, ...drivers.keys()]),
   );
 }

@@ -1,6 +1,5 @@
 import { type Change, type Guard, openGuard } from "../actuators/guard.ts";
 import { type LeaseFile, openLeases } from "../actuators/leases.ts";
-import { actuatorKinds } from "../actuators/registry.ts";
 import type { ActuatorSettings } from "../actuators/rules.ts";
 import type { ActuatorConfig, Config } from "../config/config.ts";
 import type { Clock } from "../device/clock.ts";
@@ -36,7 +35,7 @@ export async function openActuators(config: Config, parts: ActuatorParts): Promi
   const latest = new Map<string, Change>();
   const guard = await openGuard({
     actuators: config.actuators.map(settingsOf),
-    kinds: actuatorKinds,
+    kinds: new Map(config.actuators.map(({ kind }) => [kind.name, kind])),
     gpio,
     clock,
     log,

@@ -1,23 +1,23 @@
-import { ads1115 } from "./ads1115.ts";
-import { bme280 } from "./bme280.ts";
-import { digitalInput } from "./digital-input.ts";
 import type { AnySensorDriver } from "./driver.ts";
-import { ds18b20 } from "./ds18b20.ts";
-import { host } from "./host.ts";
-import { pulseCounter } from "./pulse-counter.ts";
-import { sht4x } from "./sht4x.ts";
 
-const drivers: readonly AnySensorDriver[] = [
-  ads1115,
-  bme280,
-  sht4x,
-  ds18b20,
-  digitalInput,
-  pulseCounter,
-  host,
-];
+/** Each driver is a part of its own: a node loads those that its configuration names. */
+const builtIn: Readonly<Record<string, () => Promise<AnySensorDriver>>> = {
+  ads1115: async () => (await import("./ads1115.ts")).ads1115,
+  bme280: async () => (await import("./bme280.ts")).bme280,
+  sht4x: async () => (await import("./sht4x.ts")).sht4x,
+  ds18b20: async () => (await import("./ds18b20.ts")).ds18b20,
+  digital_input: async () => (await import("./digital-input.ts")).digitalInput,
+  pulse_counter: async () => (await import("./pulse-counter.ts")).pulseCounter,
+  host: async () => (await import("./host.ts")).host,
+};
 
-/** Every built-in sensor driver by the name that a configuration uses. */
-export const sensorDrivers: ReadonlyMap<string, AnySensorDriver> = new Map(
-  drivers.map((driver) => [driver.name, driver]),
-);
+/** What a configuration may call a sensor's driver. */
+export const sensorDriverNames: readonly string[] = Object.keys(builtIn);
+
+/** The drivers of these names, by name; a name that is none is left out. */
+export async function loadSensorDrivers(
+  names: Iterable<string> = sensorDriverNames,
+): Promise<ReadonlyMap<string, AnySensorDriver>> {
+  const known = [...new Set(names)].filter((name) => Object.hasOwn(builtIn, name));
+  return new Map(await Promise.all(known.map(async (name) => [name, await builtIn[name]!()] as const)));
+}

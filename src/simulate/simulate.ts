@@ -21,7 +21,6 @@ import { type Supervisor, supervise } from "../node/supervisor.ts";
 import { type Mount, memoryDisk } from "../outbox/files/memory.ts";
 import { parseDurationMs } from "../schema/duration.ts";
 import type { AnySensorDriver } from "../sensors/driver.ts";
-import { sensorDrivers } from "../sensors/registry.ts";
 import { createSimBroker, type SimBroker } from "./broker.ts";
 
 export interface SimulateOptions {
@@ -237,7 +236,7 @@ async function configFrom({ config, seed, drivers = [], env = {} }: SimulateOpti
     },
     readFile: (path) => readFileSync(path, "utf8"),
     importDriver: (path) => import(path),
-    drivers: new Map([...sensorDrivers, ...drivers.map((driver) => [driver.name, driver] as const)]),
+    drivers,
   });
   if (!result.ok) throw new Error(result.problems.map((problem) => formatProblem(problem)).join("\n"));
   if (seed === undefined) return result.config;

@@ -1,13 +1,15 @@
 import * as v from "valibot";
 import { expect, test } from "vitest";
 import { digitalOutput } from "../../src/actuators/digital-output.ts";
-import { actuatorKinds } from "../../src/actuators/registry.ts";
+import { loadActuatorKinds } from "../../src/actuators/registry.ts";
 import { actuatorProblems } from "../../src/actuators/rules.ts";
 import { commonActuatorEntries } from "../../src/actuators/settings.ts";
 import type { OutputRequest } from "../../src/device/gpio.ts";
 import { VirtualClock } from "../../src/device/sim/clock.ts";
 import { settings } from "../../src/schema/settings.ts";
 import { configured } from "./wiring.ts";
+
+const actuatorKinds = await loadActuatorKinds();
 
 const clock = new VirtualClock({ wallMs: 0 });
 

@@ -1,13 +1,15 @@
 import * as v from "valibot";
 import { type Guard, type GuardParts, openGuard } from "../../src/actuators/guard.ts";
 import { type LeaseFile, openLeases } from "../../src/actuators/leases.ts";
-import { actuatorKinds } from "../../src/actuators/registry.ts";
+import { loadActuatorKinds } from "../../src/actuators/registry.ts";
 import type { ActuatorSettings } from "../../src/actuators/rules.ts";
 import { commonActuatorEntries } from "../../src/actuators/settings.ts";
 import type { Clock } from "../../src/device/clock.ts";
 import { type Gpio, GpioError, type LineValue, type Pin } from "../../src/device/gpio.ts";
 import { silentLog } from "../../src/log.ts";
 import { settings } from "../../src/schema/settings.ts";
+
+const actuatorKinds = await loadActuatorKinds();
 
 /** Actuators as a configuration would give them. */
 export function configured(list: readonly Record<string, unknown>[]): ActuatorSettings[] {

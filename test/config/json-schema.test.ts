@@ -1,12 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { actuatorKinds } from "../../src/actuators/registry.ts";
+import { loadActuatorKinds } from "../../src/actuators/registry.ts";
 import { templates } from "../../src/cli/templates/index.ts";
 import { configJsonSchema, type JsonSchema } from "../../src/config/json-schema.ts";
-import { sensorDrivers } from "../../src/sensors/registry.ts";
+import { loadSensorDrivers } from "../../src/sensors/registry.ts";
 import { schemaFaults } from "./json-schema-check.ts";
 
-const schema = configJsonSchema();
+const sensorDrivers = await loadSensorDrivers();
+const actuatorKinds = await loadActuatorKinds();
+
+const schema = configJsonSchema(sensorDrivers, actuatorKinds);
 const HEAD = "device: { id: g1 }\nmqtt: { url: mqtt://b }\n";
 const faults = (text: string) => schemaFaults(schema, parse(text));
 

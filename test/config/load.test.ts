@@ -1,9 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { loadConfig } from "../../src/config/load.ts";
 import { formatProblem } from "../../src/config/problem.ts";
-import { sensorDrivers } from "../../src/sensors/registry.ts";
+import { loadSensorDrivers } from "../../src/sensors/registry.ts";
 import { commonSensorEntries } from "../../src/sensors/settings.ts";
 import { complaints, myChip, read, readRight, SECRET } from "./reading.ts";
+
+const sensorDrivers = await loadSensorDrivers();
 
 const HEAD = "device: { id: g1 }\nmqtt: { url: mqtt://localhost }\n";
 

@@ -17,8 +17,10 @@ import {
   type Sensor,
   SensorError,
 } from "../../src/sensors/driver.ts";
-import { sensorDrivers } from "../../src/sensors/registry.ts";
+import { loadSensorDrivers } from "../../src/sensors/registry.ts";
 import { DRIVER_CASES, type DriverCase, PLACE, type Point } from "./driver-cases.ts";
+
+const sensorDrivers = await loadSensorDrivers();
 
 /** Longest that a driver may be at one reading, whatever its bus does: milliseconds of virtual time. */
 const READ_LIMIT_MS = 30_000;

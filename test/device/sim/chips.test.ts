@@ -4,7 +4,9 @@ import type { SimChip } from "../../../src/device/sim/chip.ts";
 import { simChips } from "../../../src/device/sim/chips.ts";
 import { VirtualClock } from "../../../src/device/sim/clock.ts";
 import { World } from "../../../src/device/sim/world.ts";
-import { sensorDrivers } from "../../../src/sensors/registry.ts";
+import { loadSensorDrivers } from "../../../src/sensors/registry.ts";
+
+const sensorDrivers = await loadSensorDrivers();
 
 function rig(driver: string, seed = 1) {
   const clock = new VirtualClock({ wallMs: 0, monotonicMs: 0 });
