@@ -2,7 +2,7 @@ import { readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Figure, Part } from "./figure.ts";
 
-const MAX_BUNDLE_BYTES = 450_000;
+const MAX_BUNDLE_BYTES = 350_000;
 
 /** What a device has to store and every update has to send. */
 export const bundle: Part = {
