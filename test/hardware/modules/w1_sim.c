@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A 1-Wire bus with two DS18B20 thermometers, bit by bit, for tests only: the kernel's own search and w1_therm run
- * against it unchanged. Every chip hears every bit, and the bus is the AND of what they answer. Section names and
+ * A 1-Wire bus with up to ten DS18B20 thermometers, bit by bit, for tests only: the kernel's own search and w1_therm
+ * run against it unchanged. Every chip hears every bit, and the bus is the AND of what they answer. Section names and
  * codes are those of the DS18B20 datasheet (19-7487 revision 6).
  *
- * Parameters, one value per chip: temperature (thousandths of a degree Celsius), fault (see below); and shorted: the
- * bus is held low.
+ * Parameters, one value per chip: temperature (thousandths of a degree Celsius), fault (see below); and count: how many
+ * chips there are, two by default; shorted: the bus is held low; conversions: how often the chips were told to measure.
  */
 #include <linux/jiffies.h>
 #include <linux/module.h>
@@ -13,10 +13,16 @@
 
 enum fault { NONE, ABSENT, WRONG_CRC, STAYS_AT_POWER_ON };
 
-static int temperature[2] = { 21500, 22500 };
+#define MOST 10
+
+static int temperature[MOST] = { 21500, 22500, 23500, 24500, 25500, 26500, 27500, 28500, 29500, 30500 };
 module_param_array(temperature, int, NULL, 0644);
-static int fault[2];
+static int fault[MOST];
 module_param_array(fault, int, NULL, 0644);
+static unsigned int count = 2;
+module_param(count, uint, 0444);
+static unsigned int conversions;
+module_param(conversions, uint, 0444);
 static bool shorted;
 module_param(shorted, bool, 0644);
 
@@ -31,7 +37,7 @@ struct chip {
 	unsigned long ready;	/* jiffies at which the conversion ends */
 };
 
-static struct chip chips[2];
+static struct chip chips[MOST];
 
 static bool bit_of(const u8 *bytes, unsigned int bit)
 {
@@ -55,6 +61,7 @@ static void convert(struct chip *chip, int index)
 	chip->scratchpad[0] = sixteenths;
 	chip->scratchpad[1] = sixteenths >> 8;
 	chip->ready = jiffies + msecs_to_jiffies(750 >> coarser);
+	conversions++;
 	enter(chip, CONVERTING);
 }
 
@@ -171,7 +178,7 @@ static u8 touch_bit(void *data, u8 sent)
 	bool level = sent;
 	int i;
 
-	for (i = 0; i < ARRAY_SIZE(chips); i++)
+	for (i = 0; i < count; i++)
 		if (fault[i] != ABSENT)
 			level &= slot(&chips[i], i, sent);
 	return level && !shorted;
@@ -183,7 +190,7 @@ static u8 reset_bus(void *data)
 	bool present = shorted;
 	int i;
 
-	for (i = 0; i < ARRAY_SIZE(chips); i++) {
+	for (i = 0; i < count; i++) {
 		present |= fault[i] != ABSENT;
 		enter(&chips[i], ROM_COMMAND);
 	}
@@ -199,7 +206,9 @@ static int __init sim_init(void)
 {
 	int i;
 
-	for (i = 0; i < ARRAY_SIZE(chips); i++) {
+	if (count > MOST)
+		return -EINVAL;
+	for (i = 0; i < count; i++) {
 		u8 rom[8] = { 0x28, 0x10 + i, 0x32, 0x54, 0x76, 0x98, 0x00 };
 		/* "Power-on reset": 85 degrees, TH 75, TL 70, 12 bits */
 		u8 scratchpad[9] = { 0x50, 0x05, 0x4b, 0x46, 0x7f, 0xff, 0x0c, 0x10 };
