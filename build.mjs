@@ -93,7 +93,7 @@ const native = {
       contents: `
         const { dirname, join } = require("node:path");
         const { fileURLToPath } = require("node:url");
-        const packages = { "i2c.node": "i2c-bus", "epoll.node": "epoll" };
+        const packages = { "i2c.node": "i2c-bus", "epoll.node": "epoll", "spi.node": "spi-device" };
         const folder = \`\${process.platform}-\${process.arch}-\${process.versions.modules}\`;
         module.exports = (name) => {
           const part = name.replace(/(\\.node)?$/, ".node");
@@ -113,8 +113,22 @@ const native = {
         };`,
       loader: "js",
     }));
+    // serialport's part comes compiled and by Node-API, so that one does for every version of Node; its package stays
+    // away on a device, and so does what looks for it there.
+    build.onResolve({ filter: /^node-gyp-build$/ }, (args) => ({ path: args.path, namespace: "prebuilt" }));
+    build.onLoad({ filter: /.*/, namespace: "prebuilt" }, () => ({
+      contents: `
+        const { dirname, join } = require("node:path");
+        const { fileURLToPath } = require("node:url");
+        module.exports = () =>
+          require(join(dirname(fileURLToPath(__bundleUrl)), "native", \`\${process.platform}-\${process.arch}\`, "serialport.node"));`,
+      loader: "js",
+    }));
+    build.onLoad({ filter: /bindings-cpp[\\/]dist[\\/]serialport-bindings\.js$/ }, ({ path }) => ({
+      contents: readFileSync(path, "utf8").replace("__dirname", '"."'),
+    }));
     // Optional dependencies that could not be installed stay outside; the board reports them when they are needed.
-    build.onResolve({ filter: /^(i2c-bus|onoff)$/ }, (args) =>
+    build.onResolve({ filter: /^(i2c-bus|onoff|spi-device|@serialport\/bindings-cpp)$/ }, (args) =>
       args.pluginData === "checked" || isInstalled(args.path)
         ? undefined
         : { path: args.path, external: true },
@@ -278,11 +292,30 @@ function copyNativeParts() {
   for (const [from, folder] of [
     ["node_modules/i2c-bus/build/Release/i2c.node", perAbi],
     ["node_modules/epoll/build/Release/epoll.node", perAbi],
+    ["node_modules/spi-device/build/Release/spi.node", perAbi],
     [`native/build/${machine}/fieldpost.node`, machine],
   ]) {
-    if (!existsSync(join(root, from))) continue;
-    const to = join(outdir, "native", folder);
-    mkdirSync(to, { recursive: true });
-    cpSync(join(root, from), join(to, basename(from)));
+    copyNativePart(from, folder, basename(from));
   }
+  // Made by its package for every board: the oldest ARM of each kind, glibc.
+  for (const [folder, kind] of [
+    ["linux-x64", ""],
+    ["linux-arm64", ".armv8"],
+    ["linux-arm", ".armv6"],
+  ]) {
+    const from = `node_modules/@serialport/bindings-cpp/prebuilds/${folder}/@serialport+bindings-cpp${kind}.glibc.node`;
+    copyNativePart(from, folder, "serialport.node");
+  }
+}
+
+/**
+ * @param {string} from
+ * @param {string} folder
+ * @param {string} name
+ */
+function copyNativePart(from, folder, name) {
+  if (!existsSync(join(root, from))) return;
+  const to = join(outdir, "native", folder);
+  mkdirSync(to, { recursive: true });
+  cpSync(join(root, from), join(to, name));
 }

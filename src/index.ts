@@ -8,9 +8,11 @@ export type { Host } from "./device/host.ts";
 export { type I2cDevice, I2cError, type I2cFault } from "./device/i2c.ts";
 export type { OneWire } from "./device/one-wire.ts";
 export { type Pwm, PwmError, type PwmOutput, type PwmWave } from "./device/pwm.ts";
+export { SerialError, type SerialFault, type SerialPort } from "./device/serial.ts";
 export type { SimBoard } from "./device/sim/board.ts";
 export type { SimChip } from "./device/sim/chip.ts";
 export type { World } from "./device/sim/world.ts";
+export { type SpiDevice, SpiError, type SpiFault, type SpiMode } from "./device/spi.ts";
 export { type StartedNode, type StartOptions, startNode } from "./node/start.ts";
 export {
   defineDriver,

@@ -33,6 +33,11 @@ test("every dependency with an install script has been decided on", () => {
 
 test("native packages are optional: without a compiler everything but the real board works", () => {
   const { dependencies, optionalDependencies } = json("package.json");
-  expect(Object.keys(optionalDependencies).sort()).toEqual(["i2c-bus", "onoff"]);
+  expect(Object.keys(optionalDependencies).sort()).toEqual([
+    "@serialport/bindings-cpp",
+    "i2c-bus",
+    "onoff",
+    "spi-device",
+  ]);
   expect(dependencies).not.toHaveProperty("i2c-bus");
 });

@@ -55,7 +55,16 @@ function section(title: string, rows: readonly (readonly string[])[]): string[] 
   return rows.length === 0 ? [] : [`  ${title}\n`, table(rows, "    ")];
 }
 
-function sensorRow({ id, driver, options, bus, i2cPath, address, interval }: SensorConfig): string[] {
+function sensorRow({
+  id,
+  driver,
+  options,
+  bus,
+  i2cPath,
+  address,
+  devicePath,
+  interval,
+}: SensorConfig): string[] {
   const path = i2cPath === undefined || i2cPath === bus ? "" : ` (${i2cPath})`;
   const place =
     driver.bus === "i2c"
@@ -64,7 +73,7 @@ function sensorRow({ id, driver, options, bus, i2cPath, address, interval }: Sen
         ? pinsInWords(driver.pins(options))
         : driver.bus === "one_wire"
           ? "1-Wire"
-          : "";
+          : (devicePath ?? "");
   return [id, driver.name, place, `every ${formatDurationMs(interval)}`];
 }
 

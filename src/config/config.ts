@@ -2,6 +2,7 @@ import type * as v from "valibot";
 import type { AnyActuatorKind } from "../actuators/kind.ts";
 import type { commonActuatorEntries } from "../actuators/settings.ts";
 import type { SimulationSettings } from "../device/sim/settings.ts";
+import type { SpiMode } from "../device/spi.ts";
 import type { MqttSettings } from "../mqtt/settings.ts";
 import type { AnySensorDriver } from "../sensors/driver.ts";
 import type { CommonSensorSettings } from "../sensors/settings.ts";
@@ -31,6 +32,12 @@ export interface SensorConfig
   readonly i2cPath?: string;
   /** I2C only: the 7-bit address. */
   readonly address?: number;
+  /** SPI and serial only: the chip select's or the port's device path. */
+  readonly devicePath?: string;
+  /** SPI only. */
+  readonly mode?: SpiMode;
+  /** SPI only. */
+  readonly speedHz?: number;
   /** Milliseconds. */
   readonly interval: number;
 }

@@ -5,7 +5,7 @@ import { commonActuatorEntries } from "../actuators/settings.ts";
 import { simulationSettings } from "../device/sim/settings.ts";
 import { settings } from "../schema/settings.ts";
 import type { AnySensorDriver } from "../sensors/driver.ts";
-import { commonSensorEntries } from "../sensors/settings.ts";
+import { sensorEntries } from "../sensors/settings.ts";
 import {
   actuatorDescriptions,
   blockDescriptions,
@@ -97,17 +97,34 @@ const OWN_DRIVER: JsonSchema = {
 };
 
 function sensorVariant(driver: AnySensorDriver): Variant {
-  const { bus, address, ...offBus } = commonSensorEntries;
-  const entries = { ...(driver.bus === "i2c" ? commonSensorEntries : offBus), ...driver.options };
-  const item = itemSchema(entries, sensorDescriptions);
-  const addressed = driver.bus === "i2c" ? withAddresses(item, driver.addresses) : item;
-  return { name: driver.name, title: driver.chip, description: driver.description, item: addressed };
+  const { bus, address, ...offBus } = sensorEntries(driver.bus);
+  const entries = { ...offBus, ...(driver.bus === "i2c" ? { bus, address } : {}), ...driver.options };
+  const item = itemSchema(entries as v.ObjectEntries, sensorDescriptions);
+  return {
+    name: driver.name,
+    title: driver.chip,
+    description: driver.description,
+    item: limited(item, driver),
+  };
 }
 
-function withAddresses(item: JsonSchema, addresses: readonly number[]): JsonSchema {
+/** What this chip takes of what its bus can do. */
+function limited(item: JsonSchema, driver: AnySensorDriver): JsonSchema {
+  if (driver.bus === "i2c") {
+    return narrow(item, { address: { enum: driver.addresses, default: driver.addresses[0] } });
+  }
+  if (driver.bus !== "spi") return item;
+  const { min, default: usual, max } = driver.speedHz;
+  return narrow(item, {
+    mode: { enum: driver.modes, default: driver.modes[0] },
+    speed_hz: { minimum: min, maximum: max, default: usual },
+  });
+}
+
+function narrow(item: JsonSchema, limits: Properties): JsonSchema {
   const properties = item["properties"] as Properties;
-  const address = { ...properties["address"], enum: addresses, default: addresses[0] };
-  return { ...item, properties: { ...properties, address } };
+  const narrowed = Object.entries(limits).map(([key, limit]) => [key, { ...properties[key], ...limit }]);
+  return { ...item, properties: { ...properties, ...Object.fromEntries(narrowed) } };
 }
 
 function actuatorVariant({ name, description, options }: AnyActuatorKind): Variant {

@@ -1,6 +1,7 @@
 import { formatAddress } from "../device/i2c.ts";
+import type { SpiMode } from "../device/spi.ts";
 import { formatDurationMs } from "../schema/duration.ts";
-import type { AnySensorDriver } from "../sensors/driver.ts";
+import type { AnySensorDriver, SpiDriver } from "../sensors/driver.ts";
 import { filterKinds } from "../sensors/filter-kinds.ts";
 import type { CommonSensorSettings } from "../sensors/settings.ts";
 import { type Finding, wrongKey, wrongValue } from "./finding.ts";
@@ -38,6 +39,29 @@ export function checkBus(
     );
   }
   return findings;
+}
+
+/** The chip understands the mode, and the clock is one that it can follow. */
+export function checkSpi(
+  { name, modes, speedHz }: SpiDriver,
+  { mode, speed_hz }: Raw,
+  path: Path,
+): Finding[] {
+  const isMode = [0, 1, 2, 3].includes(mode as number);
+  const isSpeed = typeof speed_hz === "number" && Number.isInteger(speed_hz) && speed_hz > 0;
+  return [
+    ...(isMode && !modes.includes(mode as SpiMode)
+      ? [
+          wrongValue(
+            [...path, "mode"],
+            `${name} does not understand mode ${mode}, only ${inWords(modes.map(String))}`,
+          ),
+        ]
+      : []),
+    ...(isSpeed && (speed_hz < speedHz.min || speed_hz > speedHz.max)
+      ? [wrongValue([...path, "speed_hz"], `${name} takes a clock of ${speedHz.min} to ${speedHz.max} Hz`)]
+      : []),
+  ];
 }
 
 /** Filters and deltas name fields that the sensor has. */

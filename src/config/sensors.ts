@@ -1,6 +1,12 @@
 import { type AnySensorDriver, fieldsOf } from "../sensors/driver.ts";
 import { sensorDriverNames } from "../sensors/registry.ts";
-import { type CommonSensorSettings, commonSensorEntries } from "../sensors/settings.ts";
+import {
+  type CommonSensorSettings,
+  commonSensorEntries,
+  type SerialWireSettings,
+  type SpiWireSettings,
+  sensorEntries,
+} from "../sensors/settings.ts";
 import type { SensorConfig } from "./config.ts";
 import { type CustomDrivers, isDriverPath } from "./custom-drivers.ts";
 import { describe } from "./explain.ts";
@@ -8,7 +14,7 @@ import { type Finding, wrongValue } from "./finding.ts";
 import { explainLoosely, isMap, optionsOf, parseItem, type Raw, type Resolved, wrong } from "./item.ts";
 import { nearest } from "./nearest.ts";
 import { MAIN_BUS, type Sections } from "./sections.ts";
-import { checkBus, checkFieldNames, checkTimes } from "./sensor-checks.ts";
+import { checkBus, checkFieldNames, checkSpi, checkTimes } from "./sensor-checks.ts";
 import type { Path } from "./tree.ts";
 
 export interface SensorContext {
@@ -42,7 +48,11 @@ function resolveWith(
   path: Path,
   context: SensorContext,
 ): Resolved<SensorConfig> {
-  const { output, findings, blamed } = parseItem({ ...commonSensorEntries, ...driver.options }, item, path);
+  const { output, findings, blamed } = parseItem(
+    { ...sensorEntries(driver.bus), ...driver.options },
+    item,
+    path,
+  );
   const common = output as Partial<CommonSensorSettings>;
   const { options, optionsFit } = optionsOf(driver.options, output, blamed);
   const interval = common.interval ?? context.telemetry?.interval;
@@ -54,21 +64,30 @@ function resolveWith(
     ...findings.filter((finding) => !misnamed.has(finding.path.join("/"))),
     ...names,
     ...checkBus(driver, blamed.has("address") ? { ...item, address: undefined } : item, path, context.buses),
+    ...(driver.bus === "spi" ? checkSpi(driver, item, path) : []),
     ...(blamed.has("interval") ? [] : checkTimes(interval, common, item, path)),
   ];
   const pins = optionsFit && driver.bus === "gpio" ? driver.pins(options) : [];
   if (all.length > 0 || interval === undefined) return { findings: all, pins };
   const { id, jitter, filters, report } = common as CommonSensorSettings;
-  const place = driver.bus === "i2c" ? placeOf(driver.addresses[0]!, common, context) : {};
+  const place = placeOf(driver, output, context);
   const config = { id, driver, options, ...place, interval, jitter, filters, ...(report ? { report } : {}) };
   return { config, findings: [], pins };
 }
 
+/** Where the chip hangs, with what the driver says where the configuration says nothing. */
 function placeOf(
-  defaultAddress: number,
-  { bus = MAIN_BUS, address = defaultAddress }: Partial<CommonSensorSettings>,
+  driver: AnySensorDriver,
+  output: Raw,
   { buses }: SensorContext,
-): Pick<SensorConfig, "bus" | "i2cPath" | "address"> {
+): Pick<SensorConfig, "bus" | "i2cPath" | "address" | "devicePath" | "mode" | "speedHz"> {
+  if (driver.bus === "spi") {
+    const { device, mode = driver.modes[0]!, speed_hz = driver.speedHz.default } = output as SpiWireSettings;
+    return { devicePath: device, mode, speedHz: speed_hz };
+  }
+  if (driver.bus === "serial") return { devicePath: (output as SerialWireSettings).device };
+  if (driver.bus !== "i2c") return {};
+  const { bus = MAIN_BUS, address = driver.addresses[0]! } = output as Partial<CommonSensorSettings>;
   const i2cPath = bus.startsWith("/") ? bus : buses?.i2c[bus]?.device;
   return { bus, address, ...(i2cPath === undefined ? {} : { i2cPath }) };
 }

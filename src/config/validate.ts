@@ -14,7 +14,15 @@ import { type Sections, sections } from "./sections.ts";
 import { resolveSensor, type SensorContext } from "./sensors.ts";
 import { type Node, type Path, plain } from "./tree.ts";
 import { warningsOf } from "./warnings.ts";
-import { checkAddresses, checkFaults, checkIds, checkInterlocks, checkPins, type Item } from "./wiring.ts";
+import {
+  checkAddresses,
+  checkDevices,
+  checkFaults,
+  checkIds,
+  checkInterlocks,
+  checkPins,
+  type Item,
+} from "./wiring.ts";
 
 export interface ValidationContext extends Pick<SensorContext, "drivers" | "customDrivers"> {
   readonly kinds: ReadonlyMap<string, AnyActuatorKind>;
@@ -66,6 +74,7 @@ export function validate(root: Node, context: ValidationContext): Validated {
     ...checkIds(actuators),
     ...checkPins([...sensors, ...actuators]),
     ...checkAddresses(sensors),
+    ...checkDevices(sensors),
     ...checkInterlocks(actuators, (id) => nearest(id, idsOf(actuators))),
     ...checkFaults(raw["simulation"], sensors, (id) => nearest(id, idsOf(sensors))),
     ...checkFiles(blocks.mqtt, context),

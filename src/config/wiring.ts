@@ -55,6 +55,19 @@ function pinKey(raw: unknown, pin: Pin): string {
   return Object.keys(raw as Raw).findLast((key) => (raw as Raw)[key] === pin) ?? "driver";
 }
 
+/** A chip select and a serial port have one user. */
+export function checkDevices(items: readonly Item<SensorConfig>[]): Finding[] {
+  const users = new Map<string, Item<unknown>>();
+  return items.flatMap((item) => {
+    const { devicePath } = item.resolved.config ?? {};
+    if (devicePath === undefined) return [];
+    const user = users.get(devicePath);
+    if (!user) return users.set(devicePath, item) && [];
+    const key = isMap(item.raw) && "device" in item.raw ? "device" : "driver";
+    return [wrongValue([...item.path, key], `${devicePath} is used by ${nameOf(user)} already`)];
+  });
+}
+
 /** A bus address has one user. */
 export function checkAddresses(items: readonly Item<SensorConfig>[]): Finding[] {
   const users = new Map<string, Item<unknown>>();

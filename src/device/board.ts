@@ -3,6 +3,8 @@ import type { Host } from "./host.ts";
 import type { I2cBus } from "./i2c.ts";
 import type { OneWire } from "./one-wire.ts";
 import type { Pwm } from "./pwm.ts";
+import type { SerialPort, SerialSettings } from "./serial.ts";
+import type { SpiDevice, SpiSettings } from "./spi.ts";
 
 /** What is wired to the node and what it is. Two implementations: `linux/` and `sim/`. */
 export interface Board {
@@ -14,5 +16,9 @@ export interface Board {
   readonly defaultI2c: string;
   /** The bus at a device path. Same object for the same path: one transfer at a time. */
   i2c(devicePath: string): I2cBus;
+  /** The chip select at a device path, which has one user. Same object for the same path. */
+  spi(settings: SpiSettings): Promise<SpiDevice>;
+  /** The port at a device path, which has one user. Same object for the same path. */
+  serial(settings: SerialSettings): Promise<SerialPort>;
   close(): Promise<void>;
 }

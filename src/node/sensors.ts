@@ -8,12 +8,20 @@ import { fieldsOf, type Sensor } from "../sensors/driver.ts";
 import { createSampler, type Sampler, type SamplerEvents } from "../sensors/sampler.ts";
 
 /** Opens one sensor on a board: gives its driver the one bus it needs and nothing else. */
-export function openSensor(board: Board, sensor: SensorConfig, clock: Clock): Promise<Sensor> {
+export async function openSensor(board: Board, sensor: SensorConfig, clock: Clock): Promise<Sensor> {
   const { driver, options } = sensor;
   switch (driver.bus) {
     case "i2c": {
       const bus = board.i2c(sensor.i2cPath ?? board.defaultI2c);
       return driver.open(deviceAt(bus, sensor.address ?? driver.addresses[0]!), options, clock);
+    }
+    case "spi": {
+      const { devicePath = "", mode = 0, speedHz = driver.speedHz.default } = sensor;
+      return driver.open(await board.spi({ devicePath, mode, speedHz }), options, clock);
+    }
+    case "serial": {
+      const { devicePath = "" } = sensor;
+      return driver.open(await board.serial({ devicePath, baudRate: driver.baudRate }), options, clock);
     }
     case "one_wire":
       return driver.open(board.oneWire, options, clock);

@@ -46,7 +46,8 @@ function attach(board: SimBoard, sensor: SensorConfig, wires: Map<string, Wire>,
   attachSensor(board, { sensor: sensor.id, driver: sensor.driver.name, wire }, random);
 }
 
-function wireOf(board: Board, { id, driver, options, i2cPath, address }: SensorConfig): Wire | undefined {
+function wireOf(board: Board, sensor: SensorConfig): Wire | undefined {
+  const { id, driver, options, i2cPath, address, devicePath = "" } = sensor;
   switch (driver.bus) {
     case "i2c":
       return {
@@ -54,6 +55,9 @@ function wireOf(board: Board, { id, driver, options, i2cPath, address }: SensorC
         devicePath: i2cPath ?? board.defaultI2c,
         address: address ?? driver.addresses[0]!,
       };
+    case "spi":
+    case "serial":
+      return { bus: driver.bus, devicePath };
     case "one_wire":
       return { bus: "one_wire", id: (options["wire_id"] as string | undefined) ?? simulatedId(id) };
     case "gpio":

@@ -2,6 +2,7 @@ import * as v from "valibot";
 import type { Clock } from "../device/clock.ts";
 import type { I2cDevice } from "../device/i2c.ts";
 import { settings } from "../schema/settings.ts";
+import { channelEntries, decimalsOf, namesDiffer } from "./analogue-channel.ts";
 import { defineDriver, type Field, SensorError } from "./driver.ts";
 import { pollUntil } from "./poll.ts";
 
@@ -27,25 +28,12 @@ const DATA_RATES = [8, 16, 32, 64, 128, 250, 475, 860] as const;
 const RATE_TOLERANCE = 1.1;
 const WAKE_UP_MS = 0.03;
 
-/** Names that a reading has for its own use. */
-const RESERVED_NAMES = ["seq", "time", "clock", "historical"];
-
 const channel = settings({
-  /** Name of the field. */
-  name: v.pipe(
-    v.string(),
-    v.regex(/^[a-z][a-z0-9_]*$/, "expected lower-case letters, digits and underscores"),
-    v.notValues(RESERVED_NAMES, "a reading uses this name itself"),
-  ),
+  ...channelEntries,
   /** A pin against ground, or the difference of two. */
   input: v.picklist(INPUTS),
   /** Full scale, ± volts. A pin must stay between ground and the supply whatever the range. */
   range: v.optional(v.picklist(RANGES), 4.096),
-  /** The field's value is `volts * scale + offset`. */
-  scale: v.optional(v.pipe(v.number(), v.finite(), v.notValue(0)), 1),
-  offset: v.optional(v.pipe(v.number(), v.finite()), 0),
-  /** Unit of the scaled value. */
-  unit: v.optional(v.string(), "V"),
 });
 
 export type Channel = v.InferOutput<typeof channel>;
@@ -53,7 +41,11 @@ export type Channel = v.InferOutput<typeof channel>;
 const options = {
   /** What to measure, one field each. */
   channels: v.optional(
-    v.pipe(v.array(channel), v.minLength(1), v.check(namesDiffer, "two channels have the same name")),
+    v.pipe(
+      v.array(channel),
+      v.minLength(1),
+      v.check((channels) => namesDiffer(channels), "two channels have the same name"),
+    ),
     [{ name: "voltage", input: "a0" }],
   ),
   /** Samples per second: slower is quieter. */
@@ -150,15 +142,9 @@ export function volts(
   return (code * range) / 32_768;
 }
 
-/** As many decimals as one step of the converter has. */
 function fieldOf({ range, scale, unit }: Channel): Field {
-  const step = (range / 32_768) * Math.abs(scale);
-  const precision = Math.min(9, Math.max(0, Math.ceil(-Math.log10(step))));
+  const precision = decimalsOf(range / 32_768, scale);
   return unit === "V" ? { unit, precision, deviceClass: "voltage" } : { unit, precision };
-}
-
-function namesDiffer(channels: Channel[]): boolean {
-  return new Set(channels.map(({ name }) => name)).size === channels.length;
 }
 
 function writeConfig(device: I2cDevice, word: number): Promise<Uint8Array> {

@@ -4,6 +4,8 @@ import type { Gpio, Pin } from "../device/gpio.ts";
 import type { Host } from "../device/host.ts";
 import type { I2cDevice } from "../device/i2c.ts";
 import type { OneWire } from "../device/one-wire.ts";
+import type { SerialPort } from "../device/serial.ts";
+import type { SpiDevice, SpiMode } from "../device/spi.ts";
 
 /** What a sensor measured, by field name (snake_case), in the units that the driver's fields state. */
 export type Measurements = Readonly<Record<string, number | boolean>>;
@@ -60,6 +62,24 @@ export interface I2cDriver<E extends v.ObjectEntries = v.ObjectEntries> extends 
   open(device: I2cDevice, options: Options<E>, clock: Clock): Promise<Sensor>;
 }
 
+/** A chip on SPI. */
+export interface SpiDriver<E extends v.ObjectEntries = v.ObjectEntries> extends DriverBase<E> {
+  readonly bus: "spi";
+  /** The modes that the chip understands; the first is its default. */
+  readonly modes: readonly SpiMode[];
+  /** Clock rates that the chip takes. The default must do on wires of a hand's length. */
+  readonly speedHz: { readonly min: number; readonly default: number; readonly max: number };
+  open(device: SpiDevice, options: Options<E>, clock: Clock): Promise<Sensor>;
+}
+
+/** A chip at the other end of a serial line. */
+export interface SerialDriver<E extends v.ObjectEntries = v.ObjectEntries> extends DriverBase<E> {
+  readonly bus: "serial";
+  /** With eight data bits, no parity and one stop bit. */
+  readonly baudRate: number;
+  open(port: SerialPort, options: Options<E>, clock: Clock): Promise<Sensor>;
+}
+
 /** A thermometer on the kernel's 1-Wire bus. */
 export interface OneWireDriver<E extends v.ObjectEntries = v.ObjectEntries> extends DriverBase<E> {
   readonly bus: "one_wire";
@@ -82,6 +102,8 @@ export interface HostDriver<E extends v.ObjectEntries = v.ObjectEntries> extends
 
 export type SensorDriver<E extends v.ObjectEntries = v.ObjectEntries> =
   | I2cDriver<E>
+  | SpiDriver<E>
+  | SerialDriver<E>
   | OneWireDriver<E>
   | GpioDriver<E>
   | HostDriver<E>;

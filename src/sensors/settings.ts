@@ -41,6 +41,33 @@ export const commonSensorEntries = {
   report: v.optional(reportSettings),
 } as const;
 
+const devicePath = v.pipe(
+  v.string("expected a device path"),
+  v.regex(/^\/dev\/[^\0]+$/, "expected a device path such as /dev/spidev0.0 or /dev/ttyUSB0"),
+);
+
+/** The keys that sensors have beside the common ones, by what they hang on. */
+const wireEntries = {
+  spi: {
+    device: v.optional(devicePath, "/dev/spidev0.0"),
+    /** Absent: the chip's own. */
+    mode: v.optional(v.picklist([0, 1, 2, 3])),
+    /** Absent: the driver's default. */
+    speed_hz: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+  },
+  serial: {
+    device: v.optional(devicePath, "/dev/serial0"),
+  },
+} as const;
+
+export type SpiWireSettings = v.InferOutput<v.StrictObjectSchema<typeof wireEntries.spi, undefined>>;
+export type SerialWireSettings = v.InferOutput<v.StrictObjectSchema<typeof wireEntries.serial, undefined>>;
+
+/** Every key that a sensor on this bus has, but for its driver's own. */
+export function sensorEntries(bus: string): v.ObjectEntries {
+  return { ...commonSensorEntries, ...(bus === "spi" || bus === "serial" ? wireEntries[bus] : {}) };
+}
+
 export type CommonSensorSettings = v.InferOutput<v.StrictObjectSchema<typeof commonSensorEntries, undefined>>;
 
 /** A field that a sensor's settings name, and where, so that one which the driver does not have can be refused. */

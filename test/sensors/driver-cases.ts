@@ -1,5 +1,6 @@
 import type { SimBoard } from "../../src/device/sim/board.ts";
 import type { VirtualClock } from "../../src/device/sim/clock.ts";
+import type { FaultName } from "../../src/device/sim/settings.ts";
 import type { Wire } from "../../src/device/sim/wiring.ts";
 
 /** What a field must be: this value, near it, or any finite number where the world does not decide it alone. */
@@ -18,6 +19,8 @@ export interface DriverCase {
   readonly wire?: Wire;
   /** Whether the chip guards its answers by a checksum: without one, a flipped bit cannot be told from a reading. */
   readonly checksum: boolean;
+  /** Faults whose answer could as well be a reading. */
+  readonly unnoticed?: readonly FaultName[];
   /** Worlds to measure, one below zero where the chip can. */
   readonly points: readonly [Point, Point, ...Point[]];
   /** Does to the opened sensor's lines what the world cannot: a level, a train of pulses. */
@@ -77,6 +80,38 @@ function thermometer(temperature: number): Point {
   return { world: { temperature }, expect: { temperature: near(temperature, 0.5 / 16 + 0.001) } };
 }
 
+/** Within half a step of the converter, 3.3 V / 1024. */
+function converted(ch0: number, ch2: number, ch3: number): Point {
+  const within = 3.3 / 2_048 + 1e-9;
+  return {
+    world: { ch0, ch2, ch3 },
+    expect: { level: near(ch0, within), difference: near((ch2 - ch3) * 100 - 5, 100 * within) },
+  };
+}
+
+function thermocouple(temperature: number, junction: number): Point {
+  return {
+    world: { temperature, cold_junction_temperature: junction },
+    expect: { temperature: near(temperature, 0.125), cold_junction_temperature: near(junction, 1 / 32) },
+  };
+}
+
+/** Within half a step of the converter, 430 Ω / 32768, of a Pt100 where it is least sensitive. */
+function platinum(temperature: number): Point {
+  return { world: { temperature }, expect: { temperature: near(temperature, 0.025) } };
+}
+
+function dust(pm1: number, pm2_5: number, pm10: number): Point {
+  return {
+    world: { pm1, pm2_5, pm10 },
+    expect: { pm1: near(pm1, 0), pm2_5: near(pm2_5, 0), pm10: near(pm10, 0) },
+  };
+}
+
+function carbonDioxide(ppm: number): Point {
+  return { world: { carbon_dioxide: ppm }, expect: { carbon_dioxide: near(ppm, 0) } };
+}
+
 function pulses(count: number): Point {
   return { world: { pulses: count }, expect: { count: near(count, 0), total: "finite", rate: "finite" } };
 }
@@ -118,6 +153,47 @@ export const DRIVER_CASES: Readonly<Record<string, DriverCase>> = {
     wire: { ...I2C, address: 0x48 },
     checksum: false,
     points: [voltages(1.2, 0.7, 0.000_125), voltages(0.4, 2.2, 0.000_125), voltages(-0.01, 0, 0.000_125)],
+  },
+  mcp3008: {
+    options: {
+      channels: [
+        { name: "level", input: "ch0" },
+        { name: "difference", input: "ch2-ch3", scale: 100, offset: -5, unit: "%" },
+      ],
+    },
+    wire: { bus: "spi", devicePath: "/dev/spidev0.0" },
+    checksum: false,
+    unnoticed: ["all_zeros"],
+    points: [converted(1.2, 2.9, 0.7), converted(3.29, 0.8, 0.8), converted(0, 3, 0.1)],
+  },
+  max31855: {
+    options: {},
+    wire: { bus: "spi", devicePath: "/dev/spidev0.1" },
+    checksum: false,
+    points: [
+      thermocouple(21.4, 23),
+      thermocouple(-250, -20),
+      thermocouple(-0.25, 0.06),
+      thermocouple(1_350, 60),
+    ],
+  },
+  max31865: {
+    options: { wires: 3 },
+    wire: { bus: "spi", devicePath: "/dev/spidev0.1" },
+    checksum: false,
+    points: [platinum(21.4), platinum(-196), platinum(-0.02), platinum(0.02), platinum(849)],
+  },
+  pms5003: {
+    options: {},
+    wire: { bus: "serial", devicePath: "/dev/serial0" },
+    checksum: true,
+    points: [dust(4, 7, 11), dust(1, 2, 3), dust(310, 700, 1_000)],
+  },
+  mh_z19: {
+    options: { warm_up: "1m", self_calibration: false },
+    wire: { bus: "serial", devicePath: "/dev/ttyUSB0" },
+    checksum: true,
+    points: [carbonDioxide(417), carbonDioxide(1_230), carbonDioxide(5_000)],
   },
   ds18b20: {
     options: { wire_id: "28-00000a1b2c3d" },

@@ -3,12 +3,14 @@ import { describe, expect, it } from "vitest";
 import { deviceAt, I2cError } from "../../src/device/i2c.ts";
 import { OneWireError } from "../../src/device/one-wire.ts";
 import { seededRandom } from "../../src/device/random.ts";
+import { SerialError } from "../../src/device/serial.ts";
 import { createSimBoard, type SimBoard } from "../../src/device/sim/board.ts";
 import { VirtualClock } from "../../src/device/sim/clock.ts";
 import { applyFault } from "../../src/device/sim/faults.ts";
 import { FAULTS, type FaultName } from "../../src/device/sim/settings.ts";
 import { attachSensor, type Wire } from "../../src/device/sim/wiring.ts";
 import { World } from "../../src/device/sim/world.ts";
+import { SpiError } from "../../src/device/spi.ts";
 import { settings } from "../../src/schema/settings.ts";
 import {
   type AnySensorDriver,
@@ -64,6 +66,18 @@ async function openOn(
     case "i2c":
       if (wire?.bus !== "i2c") throw new Error(`${driver.name} needs an I2C wire`);
       return driver.open(deviceAt(board.i2c(wire.devicePath), wire.address), options, board.clock);
+    case "spi": {
+      if (wire?.bus !== "spi") throw new Error(`${driver.name} needs an SPI wire`);
+      const { devicePath } = wire;
+      const spi = await board.spi({ devicePath, mode: driver.modes[0]!, speedHz: driver.speedHz.default });
+      return driver.open(spi, options, board.clock);
+    }
+    case "serial": {
+      if (wire?.bus !== "serial") throw new Error(`${driver.name} needs a serial line`);
+      const { devicePath } = wire;
+      const port = await board.serial({ devicePath, baudRate: driver.baudRate });
+      return driver.open(port, options, board.clock);
+    }
     case "one_wire":
       return driver.open(board.oneWire, options, board.clock);
     case "gpio":
@@ -89,12 +103,12 @@ function expectPoint(measured: Measurements, { expect: expected }: Point): void 
 }
 
 const isTyped = (error: unknown) =>
-  error instanceof SensorError || error instanceof I2cError || error instanceof OneWireError;
+  [SensorError, I2cError, SpiError, SerialError, OneWireError].some((type) => error instanceof type);
 
 /** The faults that this wire can have and that this chip can notice. */
-function noticeableFaults({ wire, checksum }: DriverCase): readonly FaultName[] {
+function noticeableFaults({ wire, checksum, unnoticed = [] }: DriverCase): readonly FaultName[] {
   if (!wire || wire.bus === "gpio") return [];
-  return FAULTS[wire.bus].filter((fault) => checksum || fault !== "bad_crc");
+  return FAULTS[wire.bus].filter((fault) => (checksum || fault !== "bad_crc") && !unnoticed.includes(fault));
 }
 
 const cased = [...sensorDrivers.values()]

@@ -3,6 +3,8 @@ import type { Board } from "../board.ts";
 import type { Clock } from "../clock.ts";
 import { type I2cBus, oneAtATime } from "../i2c.ts";
 import type { Pwm } from "../pwm.ts";
+import type { SerialPort } from "../serial.ts";
+import { type SpiDevice, withinDeadline } from "../spi.ts";
 import { deviceNames } from "./char-devices.ts";
 import { type GpioBackend, linuxGpio } from "./gpio-backend.ts";
 import { linuxHost } from "./host.ts";
@@ -35,6 +37,8 @@ export function linuxBoard({
 }: LinuxBoardOptions): Board {
   const files = textFiles(root);
   const buses = new Map<string, I2cBus>();
+  const chipSelects = new Map<string, SpiDevice>();
+  const ports = new Map<string, SerialPort>();
   let pwm: Promise<Pwm> | undefined;
   return {
     gpio: linuxGpio({ backend: gpioBackend, chip: gpioChip, clock, files, dev: join(root, "dev") }),
@@ -54,8 +58,25 @@ export function linuxBoard({
       buses.set(devicePath, bus);
       return bus;
     },
+    async spi(settings) {
+      const { linuxSpiDevice } = await import("./spi.ts");
+      const known = chipSelects.get(settings.devicePath);
+      if (known) return known;
+      const device = withinDeadline(linuxSpiDevice(settings), clock, TRANSFER_DEADLINE_MS);
+      chipSelects.set(settings.devicePath, device);
+      return device;
+    },
+    async serial(settings) {
+      const { linuxSerialPort } = await import("./serial.ts");
+      const known = ports.get(settings.devicePath);
+      if (known) return known;
+      const port = linuxSerialPort({ ...settings, clock });
+      ports.set(settings.devicePath, port);
+      return port;
+    },
     async close() {
-      await Promise.all([...buses.values()].map((bus) => bus.close()));
+      const open = [...buses.values(), ...chipSelects.values(), ...ports.values()];
+      await Promise.all(open.map((bus) => bus.close()));
     },
   };
 }

@@ -2,11 +2,14 @@ import type { Board } from "../board.ts";
 import type { Clock } from "../clock.ts";
 import { type I2cBus, oneAtATime } from "../i2c.ts";
 import type { Random } from "../random.ts";
+import { withinDeadline } from "../spi.ts";
 import { SimGpio } from "./gpio.ts";
 import { SimHost } from "./host.ts";
 import { SimI2cBus } from "./i2c.ts";
 import { SimOneWire } from "./one-wire.ts";
 import { SimPwm } from "./pwm.ts";
+import { SimSerial } from "./serial.ts";
+import { SimSpi } from "./spi.ts";
 import type { World } from "./world.ts";
 
 export interface SimBoardOptions {
@@ -25,6 +28,9 @@ export interface SimBoard extends Board {
   readonly oneWire: SimOneWire;
   readonly pwm: SimPwm;
   readonly host: SimHost;
+  /** What is under {@link Board.spi} and {@link Board.serial}. */
+  readonly simSpi: SimSpi;
+  readonly simSerial: SimSerial;
   /** The bare bus under {@link Board.i2c}, to attach chips and faults to. Same object for the same path. */
   simBus(devicePath: string): SimI2cBus;
 }
@@ -42,6 +48,8 @@ export function createSimBoard({ clock, random, world, i2cHz }: SimBoardOptions)
     buses.set(devicePath, bus);
     return bus;
   };
+  const simSpi = new SimSpi({ clock });
+  const simSerial = new SimSerial({ clock, random });
   return {
     clock,
     world,
@@ -51,6 +59,10 @@ export function createSimBoard({ clock, random, world, i2cHz }: SimBoardOptions)
     host: new SimHost({ world, clock }),
     defaultI2c: "/dev/i2c-1",
     i2c: (devicePath) => busAt(devicePath).orderly,
+    spi: async (settings) => withinDeadline(simSpi.device(settings), clock, TRANSFER_DEADLINE_MS),
+    serial: async (settings) => simSerial.port(settings),
+    simSpi,
+    simSerial,
     simBus: (devicePath) => busAt(devicePath).bare,
     async close() {
       for (const { bare } of buses.values()) await bare.close();

@@ -1,7 +1,9 @@
 import type { SimBoard } from "./board.ts";
 import type { SimI2cFault } from "./i2c.ts";
 import type { OneWireSimFault } from "./one-wire.ts";
+import type { SimSerialFault } from "./serial.ts";
 import { FAULTS, type FaultName, type FaultSettings } from "./settings.ts";
+import type { SimSpiFault } from "./spi.ts";
 import type { Wire } from "./wiring.ts";
 
 /** Whether a sensor on this kind of wire can have this fault. */
@@ -21,6 +23,12 @@ export function applyFault(board: SimBoard, wire: Wire, fault: FaultName | undef
       else bus.fail(wire.address, { fault: fault as SimI2cFault });
       break;
     }
+    case "spi":
+      board.simSpi.fail(wire.devicePath, fault as SimSpiFault | undefined);
+      break;
+    case "serial":
+      board.simSerial.fail(wire.devicePath, fault as SimSerialFault | undefined);
+      break;
     case "one_wire":
       board.oneWire.fail(wire.id, fault as OneWireSimFault | undefined);
       break;

@@ -2,6 +2,7 @@ import type { Clock } from "../clock.ts";
 import { formatAddress, type I2cBus, I2cError, type I2cFault } from "../i2c.ts";
 import type { Random } from "../random.ts";
 import { Nack, type SimChip } from "./chip.ts";
+import { flipOneBit } from "./noise.ts";
 
 /**
  * - `no_ack`: nobody acknowledges
@@ -213,11 +214,6 @@ export class SimI2cBus implements I2cBus {
     this.log.push(transfer);
     if (this.log.length > MAX_LOG) this.log.shift();
   }
-}
-
-function flipOneBit(bytes: Uint8Array, random: Random): void {
-  const bit = Math.floor(random() * bytes.length * 8);
-  bytes[bit >> 3]! ^= 1 << (bit & 7);
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

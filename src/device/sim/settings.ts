@@ -5,6 +5,8 @@ import { settings } from "../../schema/settings.ts";
 /** What can be wrong with a sensor on each kind of wire. See the simulated buses for what each one does. */
 export const FAULTS = {
   i2c: ["no_ack", "timeout", "stuck", "bad_crc", "short_read", "hang"],
+  spi: ["all_ones", "all_zeros", "failed", "hang"],
+  serial: ["silent", "bad_crc", "short_read", "absent"],
   one_wire: ["crc", "absent", "power_on", "shorted"],
   gpio: ["stuck_low", "stuck_high"],
 } as const;
@@ -25,7 +27,7 @@ const fault = v.pipe(
   settings({
     /** The id of the sensor that it strikes. */
     sensor: v.string(),
-    fault: v.picklist([...FAULTS.i2c, ...FAULTS.one_wire, ...FAULTS.gpio]),
+    fault: v.picklist([...new Set(Object.values(FAULTS).flat())]),
     /** From the start to the first strike. */
     after: v.optional(duration(), "0s"),
     /** How long it lasts; absent: for good. */

@@ -1,11 +1,12 @@
 import type { Pin } from "../gpio.ts";
 import type { Random } from "../random.ts";
 import type { SimBoard } from "./board.ts";
-import { simChips } from "./chips.ts";
+import { simChips, simSerialChips, simSpiChips } from "./chips.ts";
 
 /** How a sensor hangs on the simulated board. */
 export type Wire =
   | { readonly bus: "i2c"; readonly devicePath: string; readonly address: number }
+  | { readonly bus: "spi" | "serial"; readonly devicePath: string }
   | { readonly bus: "one_wire"; readonly id: string }
   | { readonly bus: "gpio"; readonly pin: Pin };
 
@@ -23,10 +24,25 @@ export interface Wiring {
  */
 export function attachSensor(board: SimBoard, { sensor, driver, wire }: Wiring, random: Random): boolean {
   if (wire.bus === "one_wire") board.oneWire.attach(wire.id, sensor);
-  if (wire.bus !== "i2c") return true;
-  const chip = simChips.get(driver);
-  if (!chip) return false;
   const { clock, world } = board;
-  board.simBus(wire.devicePath).attach(wire.address, chip({ place: sensor, world, clock, random }));
-  return true;
+  const site = { place: sensor, world, clock, random };
+  switch (wire.bus) {
+    case "i2c": {
+      const chip = simChips.get(driver);
+      if (chip) board.simBus(wire.devicePath).attach(wire.address, chip(site));
+      return chip !== undefined;
+    }
+    case "spi": {
+      const chip = simSpiChips.get(driver);
+      if (chip) board.simSpi.attach(wire.devicePath, chip(site));
+      return chip !== undefined;
+    }
+    case "serial": {
+      const chip = simSerialChips.get(driver);
+      if (chip) board.simSerial.attach(wire.devicePath, chip(site));
+      return chip !== undefined;
+    }
+    default:
+      return true;
+  }
 }
