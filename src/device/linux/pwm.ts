@@ -86,10 +86,7 @@ function channelFiles(files: TextFiles, place: string, folder: string): ChannelF
   return {
     place,
     read: (attribute) => files.read(`${folder}/${attribute}`),
-    write: (attribute, text) =>
-      files.write(`${folder}/${attribute}`, `${text}`).catch((cause) => {
-        throw toPwmError(`${place}: ${attribute} ${text}`, cause);
-      }),
+    write: (attribute, text) => files.write(`${folder}/${attribute}`, `${text}`),
   };
 }
 
@@ -128,9 +125,25 @@ async function change(channel: ChannelFiles, from: PwmWave, to: PwmWave): Promis
     if (to.periodNs !== from.periodNs) await channel.write("period", to.periodNs);
     await channel.write("duty_cycle", to.pulseNs);
   } catch (cause) {
-    if (!(cause instanceof PwmError && cause.fault === "unsupported")) throw cause;
-    const message = `${channel.place}: the chip cannot make a period of ${to.periodNs} ns with a pulse of ${to.pulseNs} ns`;
-    throw new PwmError("unsupported", message, { cause });
+    throw toWaveError(channel.place, to, cause);
+  }
+}
+
+function toWaveError(place: string, { periodNs, pulseNs }: PwmWave, cause: unknown): PwmError {
+  switch (errorCode(cause)) {
+    case "EBUSY": {
+      // What a PCA9685 means by it.
+      const message =
+        "another channel of this chip runs, and all of them have one period: give them the same";
+      return new PwmError("unsupported", `${place}: ${message}`, { cause });
+    }
+    case "EINVAL":
+    case "ERANGE": {
+      const message = `the chip cannot make a period of ${periodNs} ns with a pulse of ${pulseNs} ns`;
+      return new PwmError("unsupported", `${place}: ${message}`, { cause });
+    }
+    default:
+      return toPwmError(place, cause);
   }
 }
 

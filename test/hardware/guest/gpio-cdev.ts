@@ -1,25 +1,17 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 import type { Edge, InputLine } from "../../../src/device/gpio.ts";
-import type { Addon } from "../../../src/device/linux/addon.ts";
 import { charDevices } from "../../../src/device/linux/char-devices.ts";
 import { cdevGpio } from "../../../src/device/linux/gpio-cdev.ts";
 import { hasChips } from "../../../src/device/linux/gpio-cdev-line.ts";
 import { everyGpio, simulateHeader } from "./every-gpio.ts";
 import { eventually, traceLine } from "./kernel.ts";
+import { addon } from "./native.ts";
 
-/** As the built program has it; from where this file is bundled to. */
-const NATIVE = new URL(
-  `../../dist/native/${process.platform}-${process.arch}/fieldpost.node`,
-  import.meta.url,
-);
 /** What the kernel keeps of one line's edges until they are read. */
 const KERNEL_KEEPS = 1_024;
 
-const addon: Addon = createRequire(import.meta.url)(fileURLToPath(NATIVE));
 const devices = charDevices(addon, "/dev");
 assert.ok(!hasChips(devices));
 const chip = simulateHeader();
