@@ -1,6 +1,7 @@
 // Builds what is shipped:
 //   dist/fieldpost.js   the device bundle: all that every node runs, in one minified ESM file
 //   dist/part-*.js      what only some nodes or some commands want; a dynamic import loads it
+//   dist/licences.txt   of everything that is in them
 //   dist/native/        the native parts beside it, by platform and architecture, and by ABI where they depend on it
 //   dist/demo.js        the demo, with its embedded broker; never on a device
 //   dist/index.js       the library; its dependencies come from node_modules
@@ -10,10 +11,13 @@ import { createRequire } from "node:module";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { licencesOf } from "./scripts/licences.mjs";
 
 const root = dirname(fileURLToPath(import.meta.url));
 const outdir = join(root, "dist");
-const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+const { version } = process.env["FIELDPOST_VERSION"]
+  ? { version: process.env["FIELDPOST_VERSION"] }
+  : JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 const require = createRequire(import.meta.url);
 
 // What MQTT.js and its packages load but a node never uses, and copies of what Node has itself.
@@ -190,6 +194,7 @@ await build({
   banner: {},
   plugins: [],
 });
+writeFileSync(join(outdir, "licences.txt"), licencesOf(root, Object.keys(metafile.inputs)));
 copyNativeParts();
 // The bundles are ES modules also where somebody copies this folder alone.
 writeFileSync(join(outdir, "package.json"), `${JSON.stringify({ type: "module" })}\n`);

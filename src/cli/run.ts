@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import type { Problem } from "../config/problem.ts";
+import { findServiceManager } from "../device/linux/service-manager.ts";
 import type { Log } from "../log.ts";
 import { formatServer } from "../mqtt/server.ts";
 import { realSurroundings } from "../node/start.ts";
@@ -54,9 +55,24 @@ export async function run(args: string[], io: CliIo, version: string): Promise<n
     last_end: opening.lastEnd,
     board: supervisor.board().board.host.model,
   });
-  reloads.begin(supervisor);
+  const tended = new AbortController();
+  const manager = findServiceManager({
+    env: io.env,
+    pid: process.pid,
+    clock: surroundings.clock,
+    onUnwell: (finding) =>
+      finding === undefined
+        ? log.info("the node is well again")
+        : log.error("the node is not well: the service manager will start it anew", { finding }),
+  });
+  const isReady = () => manager?.ready(`${supervisor.node().config.device.id}: running`);
+  isReady();
+  void manager?.keepAlive(() => supervisor.node().selfCheck(), tended.signal);
+  reloads.begin(supervisor, { began: () => manager?.reloading(), ended: isReady });
 
   const exitCode = await ending.told;
+  tended.abort();
+  manager?.stopping();
   reloads.end();
   await supervisor.stop();
   log.info("stopped");
@@ -95,9 +111,14 @@ function whenToEnd(log: Log): Ending {
   return { told, end };
 }
 
+interface ReloadEvents {
+  readonly began: () => void;
+  readonly ended: () => void;
+}
+
 interface Reloads {
   readonly ask: () => void;
-  begin(supervisor: Supervisor): void;
+  begin(supervisor: Supervisor, onReload: ReloadEvents): void;
   /** Whoever asks from now on asks in vain. */
   end(): void;
 }
@@ -105,6 +126,7 @@ interface Reloads {
 /** Reads the configuration again when asked to. What is asked for while one reload is under way is one more reload. */
 function reloadsOf(file: string, io: CliIo, log: Log, end: (exitCode: number) => void): Reloads {
   let supervisor: Supervisor | undefined;
+  let events: ReloadEvents | undefined;
   let asked = false;
   let busy = false;
   let ended = false;
@@ -139,7 +161,9 @@ function reloadsOf(file: string, io: CliIo, log: Log, end: (exitCode: number) =>
     busy = true;
     while (asked && !ended) {
       asked = false;
+      events?.began();
       await reload(supervisor);
+      if (!ended) events?.ended();
     }
     busy = false;
   }
@@ -149,8 +173,9 @@ function reloadsOf(file: string, io: CliIo, log: Log, end: (exitCode: number) =>
       asked = true;
       void serve();
     },
-    begin(running) {
+    begin(running, onReload) {
       supervisor = running;
+      events = onReload;
       void serve();
     },
     end() {

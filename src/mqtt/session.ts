@@ -44,6 +44,8 @@ export interface SessionStatus {
   readonly sinceMs: number;
   readonly attempts: number;
   readonly connects: number;
+  /** Without a link: monotonic time at which the attempt under way began, or the next one is due. */
+  readonly attemptDueMs: number;
   /** Why the last attempt failed or the last link closed. */
   readonly lastError: string | undefined;
 }
@@ -75,6 +77,7 @@ export function createSession(options: SessionOptions): Session {
   let sinceMs = clock.monotonicMs();
   let attempts = 0;
   let connects = 0;
+  let attemptDueMs = clock.monotonicMs();
   let lastError: string | undefined;
   /** Since the last link that was stable. */
   let waits = 0;
@@ -107,6 +110,7 @@ export function createSession(options: SessionOptions): Session {
 
   async function tryConnect(signal: AbortSignal): Promise<OpenLink | undefined> {
     attempts++;
+    attemptDueMs = clock.monotonicMs();
     try {
       return await connect(signal);
     } catch (error) {
@@ -192,7 +196,9 @@ export function createSession(options: SessionOptions): Session {
         if (link === undefined && refused % servers.length !== 0) continue;
         waits++;
         const bounds = isRivalled ? truce(options.reconnect) : options.reconnect;
-        await clock.sleep(backoffMs(waits, bounds, random), signal);
+        const waitMs = backoffMs(waits, bounds, random);
+        attemptDueMs = clock.monotonicMs() + waitMs;
+        await clock.sleep(waitMs, signal);
       }
     },
     hasSession: () => current !== undefined && !current.closed.aborted,
@@ -204,6 +210,7 @@ export function createSession(options: SessionOptions): Session {
       sinceMs,
       attempts,
       connects,
+      attemptDueMs,
       lastError,
     }),
   };

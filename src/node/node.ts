@@ -24,6 +24,7 @@ import type { Actuators } from "./actuators.ts";
 import { createHealth } from "./health.ts";
 import { createPresence } from "./presence.ts";
 import { recordBoot, reportActuators, reportSensors, type Voices } from "./reporting.ts";
+import { selfCheck } from "./self-check.ts";
 import { createSamplers } from "./sensors.ts";
 import { journalFileOn } from "./state-file.ts";
 import { type ProcessVitals, watchLoop } from "./vitals.ts";
@@ -62,6 +63,8 @@ export interface Node {
   readonly guard: Guard;
   readonly samplers: ReadonlyMap<string, Sampler>;
   status(): NodeStatus;
+  /** What stands still inside the node; undefined: nothing. */
+  selfCheck(): string | undefined;
   /** Outputs safe, outbox on disk, `offline` published; within the contract's 5 s whatever the broker does. */
   stop(options?: StopOptions): Promise<void>;
   /** Drops the connection without a word, as the kernel does for a killed process. For simulations. */
@@ -211,6 +214,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     guard,
     samplers,
     status: () => ({ link: presence.status(), outbox: outbox.status(), opening: outbox.opening }),
+    selfCheck: () => selfCheck({ clock, samplers, session: presence.status }),
     async stop({ keepActuators = false } = {}) {
       stopping = true;
       stopByMs = clock.monotonicMs() + STOP_MS;

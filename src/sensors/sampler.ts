@@ -55,6 +55,8 @@ export interface SamplerStatus {
   readonly lastSample: Moment | undefined;
   /** Times on the sampling grid at which no sample could be taken: the one before lasted too long, or the sensor failed. */
   readonly skippedSlots: number;
+  /** Monotonic time at which the turn under way was due, or the next one is; undefined before the first. */
+  readonly turnDueMs: number | undefined;
 }
 
 /** Reads one sensor at its interval, for as long as it runs, whatever the sensor does. */
@@ -108,6 +110,7 @@ export function createSampler(options: SamplerOptions): Sampler {
   let lost: { readonly error: unknown } | undefined;
   let wake = new AbortController();
   let retryAtMs: number | undefined;
+  let turnDueMs: number | undefined;
   let samples = 0;
   let lastSample: Moment | undefined;
   let lastError: string | undefined;
@@ -185,7 +188,8 @@ export function createSampler(options: SamplerOptions): Sampler {
     const { dueMs, gridMs } = grid.slot();
     wake = new AbortController();
     if (isCalled()) wake.abort();
-    await clock.sleep((retryAtMs ?? dueMs) - clock.monotonicMs(), wake.signal);
+    turnDueMs = retryAtMs ?? dueMs;
+    await clock.sleep(turnDueMs - clock.monotonicMs(), wake.signal);
     if (signal.aborted) return;
     const inTurn = retryAtMs === undefined && !isCalled();
     await sample(signal, inTurn ? gridMs : undefined);
@@ -220,6 +224,7 @@ export function createSampler(options: SamplerOptions): Sampler {
       lastError,
       lastSample,
       skippedSlots: schedule?.skipped() ?? 0,
+      turnDueMs,
     }),
   };
 }
