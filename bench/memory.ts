@@ -12,6 +12,7 @@ const SETTLE_MS = 22_000;
 const LOOKS = 8;
 const LOOK_EVERY_MS = 500;
 const MAX_ABOVE_BARE_MIB = 16;
+const START_SCRIPT = "deploy/package/root/fieldpost";
 
 /** What a node takes of a small board's memory, beyond what Node itself does. */
 export const memory: Part = {
@@ -45,7 +46,7 @@ async function measureBeside(bench: Bench, port: number): Promise<Findings> {
       ],
       notes: [
         `MiB = 1,048,576 bytes; the target of 16 MB is read as ${MAX_ABOVE_BARE_MIB} MiB`,
-        `deploy/fieldpost.service gives Node ${[...Object.entries(env).map((pair) => pair.join("=")), ...flags].join(" ")}`,
+        `${START_SCRIPT} gives Node ${[...Object.entries(env).map((pair) => pair.join("=")), ...flags].join(" ")}`,
         "the real board runs ten host sensors and no output: outputs need GPIO lines",
       ],
     };
@@ -54,14 +55,15 @@ async function measureBeside(bench: Bench, port: number): Promise<Findings> {
   }
 }
 
-/** What the service's unit gives Node: read from it, so that what is measured is what runs in the field. */
+/** What the packages' start script gives Node: read from it, so that what is measured is what runs in the field. */
 function serviceSettings(): {
   readonly flags: readonly string[];
   readonly env: Readonly<Record<string, string>>;
 } {
-  const unit = readFileSync("deploy/fieldpost.service", "utf8");
-  const [, flags = ""] = /^ExecStart=\S+((?: --\S+)*) /m.exec(unit) ?? [];
-  const env = [...unit.matchAll(/^Environment=(\w+)=(\S+)$/gm)].map(([, name, value]) => [name, value]);
+  const script = readFileSync(START_SCRIPT, "utf8");
+  const [, flags = ""] = /^exec \S+((?: --\S+)*) /m.exec(script) ?? [];
+  const env = [...script.matchAll(/^: "\$\{(\w+):=(\S+)\}"$/gm)].map(([, name, value]) => [name, value]);
+  if (flags === "" || env.length === 0) throw new Error(`${START_SCRIPT}: cannot read what it gives Node`);
   return { flags: flags.split(" ").filter(Boolean), env: Object.fromEntries(env) };
 }
 

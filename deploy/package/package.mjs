@@ -140,7 +140,7 @@ function makePackage({ machine, withNode, native, work, epoch }) {
     if (!statSync(from).isDirectory()) chmodSync(join(tree, to), mode);
   };
   for (const file of readdirSync(join(root, "dist")).filter(isShipped))
-    put(join(root, "dist", file), `${HOME}/${file}`);
+    put(join(root, "dist", file), `${HOME}/${file}`, file === "fieldpost.js" ? 0o755 : 0o644);
   for (const folder of readdirSync(native)) {
     const abi = /-(\d+)$/.exec(folder)?.[1];
     if (!withNode || abi === undefined || Number(abi) === BUNDLED_ABI)
@@ -196,7 +196,7 @@ function documents({ tree, put, withNode, name, machine, epoch }) {
     licences.map(([what, text]) => `${what}\n\n${text}`).join("\n\n"),
   );
   const date = new Date(epoch * 1000).toUTCString().replace("GMT", "+0000");
-  const entry = `${name} (${values.version}) stable; urgency=medium\n\n  * See README.md and the project's CHANGELOG.\n\n -- Fieldpost <fieldpost@localhost>  ${date}\n`;
+  const entry = `${name} (${values.version}) stable; urgency=medium\n\n  * See README.md and the project's CHANGELOG.\n\n -- Fieldpost <packages@fieldpost.example>  ${date}\n`;
   writeFileSync(join(tree, folder, "changelog.gz"), gzipSync(entry, { level: 9 }));
   if (!withNode) return;
   const overrides = [
@@ -206,6 +206,9 @@ function documents({ tree, put, withNode, name, machine, epoch }) {
     "fieldpost: hardening-no-pie",
     "fieldpost: hardening-no-bindnow",
     "fieldpost: unstripped-binary-or-object",
+    "# Its licence brings the texts of those libraries, word for word.",
+    "fieldpost: copyright-file-contains-full-apache-2-license",
+    "fieldpost: copyright-not-using-common-license-for-gpl",
   ];
   mkdirSync(join(tree, "usr/share/lintian/overrides"), { recursive: true });
   writeFileSync(join(tree, "usr/share/lintian/overrides", name), `${overrides.join("\n")}\n`);
@@ -221,7 +224,7 @@ function control({ name, machine, withNode, kib }) {
     `Package: ${name}`,
     `Version: ${values.version}`,
     `Architecture: ${machine.debian}`,
-    "Maintainer: Fieldpost <fieldpost@localhost>",
+    "Maintainer: Fieldpost <packages@fieldpost.example>",
     "Section: net",
     "Priority: optional",
     `Installed-Size: ${kib}`,
@@ -229,7 +232,7 @@ function control({ name, machine, withNode, kib }) {
     `Conflicts: ${other}`,
     `Replaces: ${other}`,
     ...(withNode ? ["Provides: fieldpost-app"] : []),
-    `Description: ${project.description}`,
+    "Description: Unattended MQTT telemetry node for small boards",
     " Reads GPIO, I2C, 1-Wire and kernel sensors, publishes over MQTT, keeps every",
     " record on disk until the broker has acknowledged it, and switches outputs",
     " behind a guard.",

@@ -15,7 +15,16 @@ function rig(env: Record<string, string>, finding: () => string | undefined = ()
   });
   const ending = new AbortController();
   const alive = manager?.keepAlive(finding, ending.signal);
-  return { said, findings, clock, manager, end: () => (ending.abort(), alive) };
+  return {
+    said,
+    findings,
+    clock,
+    manager,
+    async end() {
+      ending.abort();
+      await alive;
+    },
+  };
 }
 
 const WATCHED = { NOTIFY_SOCKET: "/run/systemd/notify", WATCHDOG_USEC: "30000000", WATCHDOG_PID: "42" };
