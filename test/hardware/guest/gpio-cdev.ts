@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Edge, InputLine } from "../../../src/device/gpio.ts";
 import { charDevices } from "../../../src/device/linux/char-devices.ts";
+import { linuxClock } from "../../../src/device/linux/clock.ts";
 import { cdevGpio } from "../../../src/device/linux/gpio-cdev.ts";
 import { hasChips } from "../../../src/device/linux/gpio-cdev-line.ts";
+import { pulseCounter } from "../../../src/sensors/pulse-counter.ts";
 import { everyGpio, simulateHeader } from "./every-gpio.ts";
-import { eventually, traceLine } from "./kernel.ts";
+import { eventually, read, traceLine } from "./kernel.ts";
 import { addon } from "./native.ts";
 
 /** What the kernel keeps of one line's edges until they are read. */
@@ -88,6 +91,34 @@ test("edges that the kernel could not keep are counted", async () => {
   assert.ok(missed > 0 && missed <= 200, `${missed} missed`);
   assert.ok(edges.slice(1).every((edge) => edge.missed === 0));
 });
+
+test("every pulse that the simulator can deliver is counted, at its own pace", async () => {
+  const options = { pin: 39, edge: "both", unit: "", per_pulse: 1, debounce: 0, pull: undefined } as const;
+  const counter = await pulseCounter.open(gpio, options, linuxClock());
+  const before = interruptsOf("fieldpost");
+  const endMs = monotonicMs() + 3_000;
+  for (let nth = 0; monotonicMs() < endMs; nth++) {
+    chip.drive(39, nth % 2 === 0 ? 1 : 0);
+    // The simulator delivers at its timer's ticks, a millisecond apart.
+    await sleep(1);
+  }
+  await sleep(100);
+  const { count, missed = 0 } = await counter.read();
+  // The kernel's own count of what the simulator raised: edges between two ticks are none.
+  assert.equal(count, interruptsOf("fieldpost") - before);
+  assert.equal(missed, 0);
+  assert.ok(Number(count) > 300, `${count} edges in three seconds`);
+  await counter.close?.();
+});
+
+/** How many interrupts the kernel has served for lines that this consumer requested. */
+function interruptsOf(consumer: string): number {
+  const lines = read("/proc/interrupts").split("\n");
+  const counts = lines
+    .filter((line) => line.trim().endsWith(consumer))
+    .map((line) => line.trim().split(/\s+/)[1]);
+  return counts.reduce((sum, count) => sum + Number(count), 0);
+}
 
 test("the kernel's debounce dates an edge to the beginning of the level that held", async () => {
   const { edges, line } = await watch(38, 80);

@@ -99,6 +99,8 @@ export function i2cBusNumber(name: string): number {
 export interface LoopChip {
   /** Changes registers from the chip's side. */
   poke(register: number, values: readonly number[]): void;
+  /** Takes it off the bus. */
+  detach(): void;
 }
 
 export function attachChip(address: number): LoopChip {
@@ -113,6 +115,7 @@ export function attachChip(address: number): LoopChip {
       writeSync(file, Uint8Array.from(values), 0, values.length, register);
       closeSync(file);
     },
+    detach: () => unbindKernelDriver(bus, ownAddress),
   };
 }
 
