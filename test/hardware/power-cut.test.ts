@@ -17,6 +17,8 @@ const PROMISES = { syncAfterMs: SYNC_AFTER_MS, slackMs: SLACK_MS };
 
 /** Counted from the start of the process, so that some cuts come while the outbox is being opened. */
 const LONGEST_LIFE_MS = 5_000;
+/** A long run says how far it is after so many cuts, so that one that is broken off has told something. */
+const REPORT_EVERY = 25;
 /** One life in so many is that long, so that there are always records old enough to be asked for. */
 const LONG_LIVES = 4;
 
@@ -60,13 +62,15 @@ async function keepsItsPromises(name: string, writeCache: WriteCache | undefined
       const next = cut < cuts ? await node.live({ forMs, brokerForMs }) : await node.drain();
       account.judge({ ...last, survivors: next.found });
       last = next;
+      if (cut % REPORT_EVERY === 0 && cut < cuts)
+        report(`${name}, so far`, { cuts: cut, ...account.summary, violations: account.violations.length });
     }
     observe(ledger, last.heard);
   } finally {
     await node.remove();
   }
   const { lost, skipped, received } = ledger.verdict();
-  report(name, { seed: SEED, ...account.summary, received, skipped, lost });
+  report(name, { seed: SEED, cuts, ...account.summary, received, skipped, lost });
   expect({ violations: account.violations, lost }).toEqual({ violations: [], lost: 0 });
   if (cuts > LONG_LIVES) expect(account.summary.checked).toBeGreaterThan(0);
 }
