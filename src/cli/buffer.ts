@@ -1,23 +1,28 @@
 import { parseArgs } from "node:util";
+import type { Config } from "../config/config.ts";
 import { linuxClock } from "../device/linux/clock.ts";
+import { type ForecastJson, forecastJson, predict } from "../node/forecast.ts";
+import { outboxOptions } from "../node/outbox-options.ts";
+import type { NodeView } from "../node/view.ts";
 import { nodeFiles } from "../outbox/files/node.ts";
 import { type Inspection, inspectOutbox, type StoredEntry } from "../outbox/inspect.ts";
-import { isoTime, toJson } from "../record/json.ts";
+import { isoTime } from "../record/json.ts";
 import { decodeSample } from "../record/record.ts";
-import { sampleTime } from "../record/time.ts";
 import { formatDurationMs } from "../schema/duration.ts";
 import { formatSizeBytes } from "../schema/size.ts";
+import { exportLine, exportLines } from "./buffer-export.ts";
 import { DEFAULT_CONFIG, loadOrExplain } from "./config-file.ts";
 import { CliError, EXIT, wrongUsage } from "./exit.ts";
+import { forecastRows } from "./forecast.ts";
 import type { CliIo } from "./io.ts";
+import { askNodeOn } from "./local.ts";
 import { table } from "./table.ts";
 
 const clock = linuxClock();
-/** An export that is written somewhere slow must not gather in memory: so much text goes out at once. */
-const EXPORT_CHUNK_CHARS = 64 * 1024;
+const ACTIONS = ["status", "peek", "export", "drop"];
 
-/** `fieldpost buffer status|peek|export`: the outbox, from outside, whether the node runs or not. */
-export async function buffer(args: string[], io: CliIo): Promise<number> {
+/** `fieldpost buffer status|peek|export|drop`: the outbox, from outside, whether the node runs or not. */
+export async function buffer(args: string[], io: CliIo, version: string): Promise<number> {
   const { values, positionals } = parseArgs({
     args,
     options: {
@@ -25,28 +30,40 @@ export async function buffer(args: string[], io: CliIo): Promise<number> {
       path: { type: "string" },
       count: { type: "string", default: "10" },
       all: { type: "boolean", default: false },
+      "to-seq": { type: "string" },
+      yes: { type: "boolean", short: "y", default: false },
       json: { type: "boolean", default: false },
     },
     allowPositionals: true,
     strict: true,
   });
   const [action, ...others] = positionals;
-  if (others.length > 0 || !["status", "peek", "export"].includes(action ?? ""))
-    throw wrongUsage("buffer takes one of status, peek and export");
-  const count = Number(values.count);
-  if (!Number.isSafeInteger(count) || count < 1)
-    throw wrongUsage(`--count ${values.count}: expected a number from 1`);
-  const path = values.path ?? (await loadOrExplain(values.config, io))?.buffer.path;
+  if (others.length > 0 || !ACTIONS.includes(action ?? ""))
+    throw wrongUsage("buffer takes one of status, peek, export and drop");
+  const count = wholeNumber("--count", values.count);
+  const toSeq = values["to-seq"] === undefined ? undefined : wholeNumber("--to-seq", values["to-seq"]);
+  const config = values.path === undefined ? await loadOrExplain(values.config, io) : undefined;
+  const path = values.path ?? config?.buffer.path;
   if (path === undefined) return EXIT.config;
   const outbox = look(path);
   const which = values.all ? "all" : "unacknowledged";
-  if (action === "status")
-    io.stdout(values.json ? `${JSON.stringify(statusJson(outbox), null, 2)}\n` : statusText(path, outbox));
-  else if (action === "export") await exportLines(outbox.entries(which), io);
+  const origin = { stream: outbox.stream, device: config?.device.id };
+  if (action === "drop") {
+    const settings = config && outboxOptions(config);
+    return (await import("./buffer-drop.ts")).drop(
+      { outbox, path, settings, toSeq, yes: values.yes, version },
+      io,
+    );
+  }
+  if (action === "status") {
+    const forecast = await forecastOf(path, outbox, config);
+    const json = { ...statusJson(outbox), forecast };
+    io.stdout(values.json ? `${JSON.stringify(json, null, 2)}\n` : statusText(path, outbox, forecast));
+  } else if (action === "export") await exportLines(outbox, which, origin, io);
   else {
     let shown = 0;
     for (const entry of outbox.entries(which)) {
-      io.stdout(values.json ? `${line(entry)}\n` : peekText(entry));
+      io.stdout(values.json ? `${exportLine(entry, origin)}\n` : peekText(entry));
       if (++shown >= count) break;
     }
     const left = (values.all ? Number.POSITIVE_INFINITY : outbox.depth) - shown;
@@ -54,6 +71,31 @@ export async function buffer(args: string[], io: CliIo): Promise<number> {
       io.stderr(`${left} more; "fieldpost buffer export" writes them all\n`);
   }
   return EXIT.done;
+}
+
+function wholeNumber(option: string, text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw wrongUsage(`${option} ${text}: expected a number from 1`);
+  return value;
+}
+
+/** A running node's own measurements; where none runs, what the segments tell. */
+async function forecastOf(
+  path: string,
+  { ownerPid, intake, depth, depthBytes }: Inspection,
+  config: Config | undefined,
+): Promise<ForecastJson> {
+  if (ownerPid !== undefined) {
+    // A node that does not answer has its own trouble; this command shows what the files say.
+    const answer = await askNodeOn(path, { do: "status" }).catch(() => undefined);
+    if (answer) return (answer.value as NodeView).forecast;
+  }
+  if (intake === undefined || config === undefined) return forecastJson({});
+  const { max_size: maxSizeBytes, max_age: maxAgeMs } = config.buffer;
+  return forecastJson(
+    predict(intake, { depth, depthBytes, roomBytes: maxSizeBytes, maxSizeBytes, maxAgeMs }),
+  );
 }
 
 function look(path: string): Inspection {
@@ -95,7 +137,7 @@ function statusJson({
   };
 }
 
-function statusText(path: string, outbox: Inspection): string {
+function statusText(path: string, outbox: Inspection, forecast: ForecastJson): string {
   const { stream, run, ownerPid, depth, depthBytes, oldestWallMs, diskBytes, ackedSeq, lastSeq, damaged } =
     outbox;
   const oldest =
@@ -115,6 +157,7 @@ function statusText(path: string, outbox: Inspection): string {
     ...oldest,
     ["numbers", `up to ${lastSeq}, acknowledged up to ${ackedSeq}`],
     ["on disk", formatSizeBytes(diskBytes)],
+    ...forecastRows(forecast),
     ...damaged.map((file) => ["damaged", `${file}: the next start sets it aside`]),
   ]);
 }
@@ -126,23 +169,4 @@ function peekText(entry: StoredEntry): string {
     .filter(Boolean)
     .join(", ");
   return `${String(entry.seq).padStart(8)}  ${time}  ${topic}  {${fieldsJson}}${marks && `  (${marks})`}\n`;
-}
-
-/** As the node would publish it, with the topic in front, so that a database can import it. */
-function line({ seq, record }: StoredEntry): string {
-  const sample = decodeSample(record);
-  const json = toJson(seq, sampleTime(sample, clock), sample);
-  return `{"topic":${JSON.stringify(sample.topic)},${json.slice(1)}`;
-}
-
-async function exportLines(entries: Iterable<StoredEntry>, io: CliIo): Promise<void> {
-  let chunk = "";
-  for (const entry of entries) {
-    chunk += `${line(entry)}\n`;
-    if (chunk.length < EXPORT_CHUNK_CHARS) continue;
-    io.stdout(chunk);
-    chunk = "";
-    await new Promise(setImmediate);
-  }
-  io.stdout(chunk);
 }

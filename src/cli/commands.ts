@@ -53,8 +53,8 @@ export const commands: readonly Command[] = [
   {
     name: "set",
     synopsis: "ACTUATOR VALUE [--for 5s] [--config FILE] [--simulate]",
-    summary: "Moves one actuator through its guard, on a node that is not running",
-    details: `${CONFIG}${SIMULATE}  --for 5s        how long; without it until Ctrl-C. Afterwards the actuator is made safe\n`,
+    summary: "Moves one actuator through its guard, on a running node or without one",
+    details: `${CONFIG}${SIMULATE}  --for 5s        how long. On a running node it stays without; else until Ctrl-C, and is then made safe\n`,
     run: async (args, io) => (await import("./set.ts")).set(args, io),
   },
   {
@@ -65,15 +65,25 @@ export const commands: readonly Command[] = [
     run: safe,
   },
   {
+    name: "status",
+    synopsis: "[--config FILE] [--json]",
+    summary: "Shows the running node: broker, outbox, sensors and actuators",
+    details: "  --config FILE   of a node that was started by hand (default: the service)\n",
+    run: async (args, io) => (await import("./status.ts")).status(args, io),
+  },
+  {
     name: "buffer",
-    synopsis: "status|peek|export [--config FILE] [--path FOLDER] [--json]",
-    summary: "Looks into the outbox, also while the node runs",
+    synopsis: "status|peek|export|drop [--config FILE] [--path FOLDER] [--json]",
+    summary: "Looks into the outbox, and drops what waits in it, also while the node runs",
     details: `${CONFIG}  --path FOLDER   the outbox itself, without a configuration
   --all           also what the broker has acknowledged and that is still on disk
   --count N       how many records to peek at (default: 10)
-  export writes one JSON object per line: seq, topic, time and the record's fields.
+  export writes one JSON object per line: stream, seq, time, clock, historical, device, topic, sensor, fields.
+  drop deletes what waits for the broker, after asking, and says so in the stream (event/dropped, reason operator).
+  --to-seq N      what to drop: everything up to this number (default: everything that waits now)
+  --yes           drops without asking
 `,
-    run: async (args, io) => (await import("./buffer.ts")).buffer(args, io),
+    run: async (args, io, version) => (await import("./buffer.ts")).buffer(args, io, version),
   },
   {
     name: "audit",

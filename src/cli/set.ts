@@ -13,11 +13,14 @@ import { formatDurationMs, parseDurationMs } from "../schema/duration.ts";
 import { DEFAULT_CONFIG, loadOrExplain } from "./config-file.ts";
 import { CliError, EXIT, wrongUsage } from "./exit.ts";
 import type { CliIo } from "./io.ts";
+import { askNodeOn } from "./local.ts";
 
 /**
- * `fieldpost set ACTUATOR VALUE [--for 5s]`: one actuation through the guard, on a node that is not running.
+ * `fieldpost set ACTUATOR VALUE [--for 5s]`: one actuation through the guard. A running node does it itself, with cause
+ * `local`.
  *
- * While the command holds an output it is guarded as in a node; when it ends, by itself or by Ctrl-C, the output goes to
+ * Without one,
+ * while the command holds an output it is guarded as in a node; when it ends, by itself or by Ctrl-C, the output goes to
  * its safe value, because nobody would be left to enforce `max_on`.
  */
 export async function set(args: string[], io: CliIo): Promise<number> {
@@ -48,7 +51,11 @@ export async function set(args: string[], io: CliIo): Promise<number> {
     throw wrongUsage(`${values.config} has no actuator "${id}"; it has ${known || "none"}`);
   }
 
-  refuseBesideNode(config, id);
+  const done = await throughNode(config, id, value, values.for);
+  if (done !== undefined) {
+    io.stdout(`${id}: ${done}\n`);
+    return EXIT.done;
+  }
 
   const clock = linuxClock();
   const { board } = (await boardChooser(values.simulate))(config, clock);
@@ -83,14 +90,25 @@ export async function set(args: string[], io: CliIo): Promise<number> {
   return EXIT.done;
 }
 
-/** A running node holds the lines, and its guard knows what this command cannot. */
-function refuseBesideNode({ buffer, mqtt }: Config, id: string): void {
+/**
+ * A running node holds the lines, and its guard knows what this command cannot: it is asked. Returns what the output is
+ * then; undefined: no node runs.
+ */
+async function throughNode(
+  { buffer, mqtt }: Config,
+  id: string,
+  value: string,
+  duration: string | undefined,
+): Promise<string | undefined> {
   const ownerPid = existsSync(buffer.path) ? inspectOutbox(buffer.path, nodeFiles()).ownerPid : undefined;
-  if (ownerPid === undefined) return;
+  if (ownerPid === undefined) return undefined;
+  const request = { do: "set", actuator: id, value, ...(duration !== undefined && { for: duration }) };
+  const answer = await askNodeOn(buffer.path, request);
+  if (answer) return String((answer.value as { state: unknown }).state);
   const topic = `${mqtt.topic_root}/command/${id}`;
   throw new CliError(
     EXIT.failed,
-    `the node is running (process ${ownerPid}): publish to ${topic}, or stop it first`,
+    `the node is running (process ${ownerPid}) and does not answer on its local socket: publish to ${topic}, or stop it first`,
   );
 }
 

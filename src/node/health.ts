@@ -5,6 +5,7 @@ import type { LinkStep, SessionStatus } from "../mqtt/session.ts";
 import type { Outbox } from "../outbox/outbox.ts";
 import { isoTime } from "../record/json.ts";
 import type { Sampler } from "../sensors/sampler.ts";
+import { type Forecaster, forecastJson } from "./forecast.ts";
 import type { LoopWatch, ProcessVitals } from "./vitals.ts";
 
 /** What the health message is made of. */
@@ -18,6 +19,7 @@ export interface HealthSources {
   readonly vitals: ProcessVitals;
   readonly loop: Pick<LoopWatch, "worstDelayMs">;
   readonly outbox: Pick<Outbox, "opening" | "status">;
+  readonly forecaster: Pick<Forecaster, "forecast">;
   session(): SessionStatus | undefined;
   link(): Link | undefined;
   readonly samplers: ReadonlyMap<string, Sampler>;
@@ -88,6 +90,7 @@ async function healthReport(
       dropped: outbox.dropped,
       fault: outbox.fault,
     },
+    forecast: forecastJson(sources.forecaster.forecast(disk?.availableBytes)),
     link: {
       reconnects: Math.max(0, (session?.connects ?? 0) - 1),
       last_error: session?.lastError,

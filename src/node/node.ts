@@ -21,8 +21,11 @@ import { createRecorder } from "../record/recorder.ts";
 import type { Sampler } from "../sensors/sampler.ts";
 import { aboutNode } from "./about.ts";
 import type { Actuators } from "./actuators.ts";
+import { createForecaster } from "./forecast.ts";
 import { createHealth } from "./health.ts";
+import { outboxOptions } from "./outbox-options.ts";
 import { createPresence } from "./presence.ts";
+import { createReadings } from "./readings.ts";
 import { recordBoot, reportActuators, reportSensors, type Voices } from "./reporting.ts";
 import { selfCheck } from "./self-check.ts";
 import { createSamplers } from "./sensors.ts";
@@ -42,6 +45,8 @@ export interface NodeParts {
   readonly files: FileLayer;
   readonly dial: Dial;
   readonly vitals: ProcessVitals;
+  /** Where the local socket may be, best first, for an outbox; absent: there is none. */
+  readonly localSockets?: ((outboxPath: string) => readonly string[]) | undefined;
   /** Somebody commands `restart`. */
   onRestart(): void;
 }
@@ -79,22 +84,14 @@ const STOP_STEP_MS = 1_500;
 export async function startNode(config: Config, parts: NodeParts): Promise<Node> {
   const { clock, random, log, board, actuators, files, version } = parts;
   const { guard } = actuators;
+  const startedMs = clock.monotonicMs();
   const topics = topicsUnder(config.mqtt.topic_root);
   const running = new AbortController();
   const loop = watchLoop(clock);
   // One listener a sensor is no leak.
   setMaxListeners(0, running.signal);
 
-  const outbox = await openOutbox(
-    {
-      path: config.buffer.path,
-      maxSizeBytes: config.buffer.max_size,
-      maxAgeMs: config.buffer.max_age,
-      whenFull: config.buffer.when_full,
-      syncAfterMs: config.buffer.sync_after,
-    },
-    { files, clock, random },
-  );
+  const outbox = await openOutbox(outboxOptions(config), { files, clock, random });
   // What the broker hears of exists before the session that tells it.
   let session: Session | undefined;
   let stopping = false;
@@ -115,12 +112,13 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
   // What an earlier run reported broken is not known to be so now.
   for (const { id } of config.sensors) retained.set(topics.fault(id), "");
 
+  const readings = createReadings();
   const samplers = createSamplers(config, {
     board,
     clock,
     random,
     log,
-    events: reportSensors(voices),
+    events: readings.overhear(reportSensors(voices)),
   });
 
   const downlink = createDownlink({
@@ -154,6 +152,13 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     },
   });
 
+  const forecaster = createForecaster({
+    clock,
+    vitals: parts.vitals,
+    outbox: () => outbox.status(),
+    maxSizeBytes: config.buffer.max_size,
+    maxAgeMs: config.buffer.max_age,
+  });
   const health = createHealth({
     topic: topics.health,
     intervalMs: config.health.interval,
@@ -163,6 +168,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     vitals: parts.vitals,
     loop,
     outbox,
+    forecaster,
     session: () => session?.status(),
     link,
     samplers,
@@ -198,7 +204,29 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     watchLossesAndClock(outbox, recorder, clock, log, running.signal),
     health.run(running.signal),
     loop.run(running.signal),
+    forecaster.run(running.signal),
   ]);
+  const localPaths = parts.localSockets?.(config.buffer.path);
+  const local =
+    localPaths &&
+    (await (
+      await import("./local.ts")
+    ).openLocal({
+      paths: localPaths,
+      config,
+      version,
+      clock,
+      log,
+      host: board.host,
+      guard,
+      samplers,
+      readings,
+      outbox,
+      recorder,
+      session: presence.status,
+      forecaster,
+      startedMs,
+    }));
 
   const bounded = (what: string, step: Promise<unknown>) =>
     withDeadline(clock, what, Math.min(STOP_STEP_MS, stopByMs - clock.monotonicMs()), step).catch(
@@ -218,6 +246,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     async stop({ keepActuators = false } = {}) {
       stopping = true;
       stopByMs = clock.monotonicMs() + STOP_MS;
+      if (local) await bounded("closing the local socket", local.close());
       if (!keepActuators) await bounded("making the actuators safe", guard.shutdown());
       running.abort();
       await bounded("ending the samplers", work);

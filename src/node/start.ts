@@ -3,6 +3,7 @@ import type { Config } from "../config/config.ts";
 import { formatProblem } from "../config/problem.ts";
 import { linuxClock } from "../device/linux/clock.ts";
 import { systemRandom } from "../device/linux/random.ts";
+import { SERVICE_SOCKET, socketInOutbox } from "../local/protocol.ts";
 import { type Log, silentLog } from "../log.ts";
 import { networkDial } from "../mqtt/dial.ts";
 import { nodeFiles } from "../outbox/files/node.ts";
@@ -23,6 +24,7 @@ export async function realSurroundings(
     random: systemRandom,
     files: nodeFiles(),
     vitals: processVitals(),
+    localSockets: (outboxPath) => [SERVICE_SOCKET, socketInOutbox(outboxPath)],
     dialFor: ({ mqtt }: Config) => networkDial(mqtt.tls, (path) => readFile(path)),
   };
 }

@@ -19,6 +19,7 @@ export interface Surroundings {
   readonly log: Log;
   readonly files: FileLayer;
   readonly vitals: ProcessVitals;
+  readonly localSockets?: ((outboxPath: string) => readonly string[]) | undefined;
   readonly dialFor: (config: Config) => Dial;
   readonly chooseBoard: ChooseBoard;
   /** Each configuration gets a simulated board of its own; the real one stays. */

@@ -1,13 +1,16 @@
 import type { Clock } from "../device/clock.ts";
+import { writtenBytes } from "../device/linux/process-io.ts";
 
 /** The node's own process, as the `health` message tells of it. */
 export interface ProcessVitals {
   /** Resident memory, bytes. */
   rssBytes(): number;
+  /** Bytes written to storage since it began; undefined where the kernel does not count them. */
+  writtenBytes?(): number | undefined;
 }
 
 export function processVitals(): ProcessVitals {
-  return { rssBytes: () => process.memoryUsage.rss() };
+  return { rssBytes: () => process.memoryUsage.rss(), writtenBytes: () => writtenBytes() };
 }
 
 /** How late the event loop is. */

@@ -10,6 +10,9 @@ import { type LogEntry, TIME_UNKNOWN_MS } from "./segment-format.ts";
 import type { SegmentLog } from "./segment-log.ts";
 import type { Waiting } from "./waiting.ts";
 
+/** Records counted in one go where they are dropped. */
+const DROP_PAGE = 1_000;
+
 export interface DeliveryParts {
   readonly files: FileLayer;
   readonly clock: Clock;
@@ -107,6 +110,26 @@ export class Delivery {
     this.#parts.losses.secured(seq);
     this.#parts.waiting.settle(seq);
     this.save();
+  }
+
+  /** Gives up every record up to `seq` by hand. Returns how many; what the disk does not show cannot be counted and stays. */
+  drop(seq: number): number {
+    const { losses, waiting } = this.#parts;
+    let count = 0;
+    let lastSeq = this.#ackedSeq;
+    for (let page = this.peek(0, DROP_PAGE); lastSeq < seq; page = this.peek(lastSeq + 1, DROP_PAGE)) {
+      const wanted = page.filter((entry) => entry.seq <= seq);
+      count += wanted.length;
+      lastSeq = wanted.at(-1)?.seq ?? lastSeq;
+      if (wanted.length < DROP_PAGE) break;
+    }
+    if (count === 0) return 0;
+    const missing = losses.passed(this.#ackedSeq + 1, lastSeq);
+    losses.add(this.#ackedSeq + 1, lastSeq, lastSeq - this.#ackedSeq - missing, "operator");
+    this.#ackedSeq = lastSeq;
+    waiting.settle(lastSeq);
+    this.save();
+    return count;
   }
 
   /** Drops what has grown too old at the head. */

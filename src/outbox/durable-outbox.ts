@@ -35,6 +35,7 @@ export class DurableOutbox implements Outbox {
   readonly #parts: Parts;
   readonly #waiters = new Waiters();
   #appended = 0;
+  #appendedBytes = 0;
   /** No record beyond this number is there to peek. */
   #peekableSeq: number;
   #checkAtMs: number;
@@ -61,6 +62,7 @@ export class DurableOutbox implements Outbox {
       throw new RangeError(`a record of ${record.length} bytes exceeds the limit of ${maxRecordBytes}`);
     const seq = intake.append(record);
     this.#appended++;
+    this.#appendedBytes += record.length;
     if (losses.settle(seq)) delivery.save();
     if (intake.lastRecordSeq === seq) this.#arrived(seq);
     return seq;
@@ -79,6 +81,12 @@ export class DurableOutbox implements Outbox {
     this.#assertOpen();
     assert(Number.isSafeInteger(seq) && seq < this.#parts.intake.nextSeq, `${seq} was never appended`);
     this.#parts.delivery.ack(seq);
+  }
+
+  drop(seq: number): number {
+    this.#assertOpen();
+    assert(Number.isSafeInteger(seq) && seq < this.#parts.intake.nextSeq, `${seq} was never appended`);
+    return this.#parts.delivery.drop(seq);
   }
 
   available(seq: number, signal: AbortSignal): Promise<void> {
@@ -111,6 +119,7 @@ export class DurableOutbox implements Outbox {
       nextSeq: intake.nextSeq,
       oldestWallMs: knownTimeMs(oldest),
       appended: this.#appended,
+      appendedBytes: this.#appendedBytes,
       acknowledged: delivery.acknowledged,
       dropped: losses.total,
       syncedSeq: intake.syncedSeq,

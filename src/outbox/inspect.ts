@@ -1,6 +1,7 @@
 import { type FileLayer, isAbsent } from "./files/files.ts";
 import { LOCK } from "./folder.ts";
 import { Head } from "./head.ts";
+import { type StoredIntake, storedIntake } from "./intake-rate.ts";
 import { lockOwner } from "./lock.ts";
 import { findEnd } from "./log-end.ts";
 import { LogReader } from "./log-reader.ts";
@@ -32,6 +33,8 @@ export interface Inspection {
   readonly ackedSeq: number;
   /** The youngest number on disk. */
   readonly lastSeq: number;
+  /** How fast records came of late, where the disk tells. */
+  readonly intake: StoredIntake | undefined;
   /** Files that cannot be read; the next start will set them aside. */
   readonly damaged: readonly string[];
   /** The records not acknowledged, or all that are still there, from number `fromSeq` on, oldest first. */
@@ -64,6 +67,7 @@ export function inspectOutbox(path: string, files: FileLayer): Inspection {
     diskBytes: found.segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     ackedSeq,
     lastSeq: newest?.lastSeq ?? 0,
+    intake: storedIntake(files, found.segments),
     damaged: found.damaged,
     *entries(which, fromSeq = 1) {
       const reader = new LogReader(files, found.segments, () => {});

@@ -9,7 +9,8 @@ export interface Drop {
   readonly fromSeq: number;
   readonly toSeq: number;
   readonly count: number;
-  readonly reason: "full" | "expired" | "corrupt";
+  /** `operator`: somebody had them dropped by hand. */
+  readonly reason: "full" | "expired" | "corrupt" | "operator";
 }
 
 /** What the last run left behind, and what this one starts from. */
@@ -36,6 +37,8 @@ export interface OutboxStatus {
   /** Wall time of the oldest unacknowledged record's append, where the clock was set then. */
   readonly oldestWallMs: number | undefined;
   readonly appended: number;
+  /** Their payloads together. */
+  readonly appendedBytes: number;
   readonly acknowledged: number;
   readonly dropped: number;
   /** Numbers up to here are on flash. */
@@ -59,6 +62,8 @@ export interface Outbox {
   peek(from: number, count: number): readonly Entry[];
   /** Everything up to and including `seq` may go: the broker has it. */
   ack(seq: number): void;
+  /** Gives up what is not acknowledged up to and including `seq`, as an operator wishes. Returns how many records that were. */
+  drop(seq: number): number;
   /** Resolves when a record with a number >= `seq` is there to peek, or when `signal` aborts. */
   available(seq: number, signal: AbortSignal): Promise<void>;
   /**

@@ -135,8 +135,8 @@ function exported(text: string): Told[] {
     .split("\n")
     .filter((line) => line !== "")
     .map((line) => {
-      const { topic, ...record } = JSON.parse(line);
-      return toTold(topic, record);
+      const { topic, seq, time, fields } = JSON.parse(line);
+      return toTold(topic, { seq, time, ...fields });
     });
 }
 

@@ -29,6 +29,10 @@ export function memoryOutbox(): MemoryOutbox {
       const first = entries[0]?.seq ?? nextSeq;
       acknowledged += entries.splice(0, Math.max(0, seq - first + 1)).length;
     },
+    drop(seq) {
+      const first = entries[0]?.seq ?? nextSeq;
+      return entries.splice(0, Math.max(0, seq - first + 1)).length;
+    },
     async available(seq, signal) {
       while (!signal.aborted && (entries.at(-1)?.seq ?? 0) < Math.max(1, seq)) {
         await new Promise<void>((resolve) => {
@@ -51,6 +55,7 @@ export function memoryOutbox(): MemoryOutbox {
       nextSeq,
       oldestWallMs: undefined,
       appended: nextSeq - 1,
+      appendedBytes: 0,
       acknowledged,
       dropped: 0,
       syncedSeq: nextSeq - 1,

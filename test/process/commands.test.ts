@@ -53,6 +53,7 @@ describe("the bundle", () => {
         "init",
         "read",
         "set",
+        "status",
         "buffer",
         "audit",
         "drivers",
@@ -72,7 +73,7 @@ describe("the bundle", () => {
     [["read"], "read takes one SENSOR"],
     [["run", "--bogus"], "Unknown option '--bogus'"],
     [["set", "pump"], "set takes an ACTUATOR and a VALUE"],
-    [["buffer", "eat"], "buffer takes one of status, peek and export"],
+    [["buffer", "eat"], "buffer takes one of status, peek, export and drop"],
     [["audit", "n1"], "audit needs a broker"],
     [["audit", "--broker", "http://x", "n1"], "--broker: expected a URL that starts with mqtt://"],
     [["demo", "--cycles", "many"], "--cycles many: expected a whole number"],
@@ -160,7 +161,7 @@ describe("fieldpost safe", () => {
 });
 
 describe("fieldpost buffer and audit", () => {
-  test("look at a node that runs, and set keeps its hands off it", async () => {
+  test("look at a node that runs, and set has it move its own output", async () => {
     const node = startBundle(["run", "--simulate", ...config()]);
     await node.printed("fieldpost is running");
     const audit = startBundle(["audit", "--broker", broker.url, "--for", "2s", "--json", "n1"]);
@@ -169,9 +170,8 @@ describe("fieldpost buffer and audit", () => {
 
     const status = JSON.parse((await fieldpost("buffer", "status", "--json", ...config())).stdout);
     expect(status).toMatchObject({ run: 1, owner_pid: node.child.pid, damaged: [] });
-    const refused = await fieldpost("set", "pump", "on", "--simulate", ...config());
-    expect(refused.code).toBe(1);
-    expect(refused.stderr).toContain("publish to fieldpost/n1/command/pump");
+    const moved = await fieldpost("set", "pump", "on", "--simulate", ...config());
+    expect(moved).toMatchObject({ code: 0, stdout: "pump: on\n" });
     const second = await fieldpost("run", "--simulate", ...config());
     expect(second.code).toBe(1);
     expect(second.stderr).toContain(`in use by process ${node.child.pid}`);
@@ -194,7 +194,7 @@ describe("fieldpost buffer and audit", () => {
       .trim()
       .split("\n")
       .map((line) => JSON.parse(line));
-    expect(records[0]).toMatchObject({ topic: "event/boot", boot: 2 });
+    expect(records[0]).toMatchObject({ topic: "event/boot", fields: { boot: 2 } });
     expect(records.filter(({ topic }) => topic === "telemetry/air").length).toBeGreaterThan(3);
     expect(records.map(({ seq }) => seq)).toEqual(records.map((_, index) => records[0].seq + index));
     const peek = await fieldpost("buffer", "peek", "--count", "2", ...config());

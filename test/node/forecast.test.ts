@@ -1,0 +1,93 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { VirtualClock } from "../../src/device/sim/clock.ts";
+import { createForecaster, forecastJson, predict } from "../../src/node/forecast.ts";
+import type { OutboxStatus } from "../../src/outbox/outbox.ts";
+
+const DAY_MS = 86_400_000;
+const MIB = 1024 ** 2;
+
+function setUp({ flash = true } = {}) {
+  const clock = new VirtualClock({ wallMs: 0 });
+  const state = { appended: 0, appendedBytes: 0, depth: 0, depthBytes: 0, diskBytes: 0, written: 5_000 };
+  const forecaster = createForecaster({
+    clock,
+    vitals: { rssBytes: () => 0, ...(flash && { writtenBytes: () => state.written }) },
+    outbox: () => state as unknown as OutboxStatus,
+    maxSizeBytes: 256 * MIB,
+    maxAgeMs: 365 * DAY_MS,
+  });
+  const ended = new AbortController();
+  void forecaster.run(ended.signal);
+  /** A minute of a node that stores a record of 178 payload bytes (200 on disk) each ten seconds. */
+  const minutes = async (count: number) => {
+    for (let minute = 0; minute < count; minute++) {
+      await clock.advance(60_000);
+      state.appended += 6;
+      state.appendedBytes += 6 * 178;
+      state.written += 4_096;
+    }
+  };
+  return { clock, state, forecaster, minutes };
+}
+
+describe("the forecast", () => {
+  test("says nothing before enough has been measured", async () => {
+    const { forecaster, minutes } = setUp();
+    await minutes(9);
+    expect(forecaster.forecast(undefined)).toEqual({});
+    await minutes(2);
+    expect(forecaster.forecast(undefined)).toHaveProperty("offlineMs");
+    expect(forecaster.forecast(undefined)).not.toHaveProperty("flashBytesPerDay");
+  });
+
+  test("knows how long the room lasts, and what is written to flash", async () => {
+    const { forecaster, minutes } = setUp();
+    await minutes(120);
+    const { offlineMs, limitedBy, recordsPerDay, flashBytesPerDay } = forecaster.forecast(undefined);
+    expect(recordsPerDay).toBeCloseTo(8_640, -1);
+    expect(offlineMs! / DAY_MS).toBeCloseTo((256 * MIB) / (8_640 * 200), 0);
+    expect(limitedBy).toBe("max_size");
+    expect(flashBytesPerDay).toBeCloseTo(1_440 * 4_096, -4);
+  });
+
+  test("follows today, not the days before", async () => {
+    const { forecaster, minutes, clock } = setUp();
+    await minutes(24 * 60);
+    await clock.advance(2 * DAY_MS);
+    expect(forecaster.forecast(undefined)).toMatchObject({ recordsPerDay: 0 });
+    expect(forecaster.forecast(undefined)).not.toHaveProperty("offlineMs");
+  });
+
+  test("counts what waits already, and a disk that has less than the outbox may take", async () => {
+    const { forecaster, state, minutes } = setUp();
+    await minutes(60);
+    const whole = forecaster.forecast(undefined).offlineMs!;
+    Object.assign(state, { depth: 10_000, depthBytes: 178 * 10_000, diskBytes: 4 * MIB });
+    expect(forecaster.forecast(undefined).offlineMs).toBeLessThan(whole);
+    expect(forecaster.forecast(6 * MIB)).toMatchObject({ limitedBy: "disk" });
+    expect(forecaster.forecast(0).offlineMs! / DAY_MS).toBeCloseTo((4 * MIB - 2_000_000) / (8_640 * 200), 0);
+  });
+
+  test("leaves out what the kernel does not count", async () => {
+    const { forecaster, minutes } = setUp({ flash: false });
+    await minutes(120);
+    expect(forecastJson(forecaster.forecast(undefined)).flash_bytes_per_day).toBeUndefined();
+  });
+
+  test("never promises more than max_age, nor less than nothing", () => {
+    const amounts = fc.record({
+      records: fc.integer({ min: 1, max: 1e7 }),
+      payloadBytes: fc.integer({ min: 1, max: 1e9 }),
+      elapsedMs: fc.integer({ min: 1, max: DAY_MS }),
+    });
+    fc.assert(
+      fc.property(amounts, fc.nat(1e9), fc.nat(1e6), fc.nat(1e9), (intake, roomBytes, depth, depthBytes) => {
+        const maxAgeMs = 30 * DAY_MS;
+        const { offlineMs } = predict(intake, { depth, depthBytes, roomBytes, maxSizeBytes: 1e9, maxAgeMs });
+        expect(offlineMs).toBeGreaterThanOrEqual(0);
+        expect(offlineMs).toBeLessThanOrEqual(maxAgeMs);
+      }),
+    );
+  });
+});
