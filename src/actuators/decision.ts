@@ -1,6 +1,6 @@
 import { formatDurationMs } from "../schema/duration.ts";
 import type { ActuatorValue, Cause } from "./kind.ts";
-import { isOn, type Rules } from "./rules.ts";
+import type { Rules } from "./rules.ts";
 
 /** What somebody wants of one actuator. */
 export interface Request {
@@ -25,6 +25,8 @@ export interface ActuatorState {
   readonly leaseUntilMs?: number;
   /** Its last write failed: when to drive it to its safe value again, and after how many failures. */
   readonly retry?: { readonly atMs: number; readonly failures: number; readonly error: string };
+  /** What it begins with once its `startup_delay` is over, unless something else happens first. */
+  readonly start?: { readonly atMs: number; readonly set: ActuatorValue };
   /** `offline_after` has done its work for this absence of the broker. */
   readonly failsafeDone: boolean;
 }
@@ -32,14 +34,27 @@ export interface ActuatorState {
 /** What a decision depends on outside the actuator itself. */
 export interface Surroundings {
   readonly nowMs: number;
+  /** When the guard began to open the outputs. */
+  readonly startedMs: number;
   /** Since when there has been no session with the broker; absent while there is one. */
   readonly offlineSinceMs?: number;
   /** An interlocked actuator that is on, may be on, or is being switched on. */
   readonly blockedBy?: string;
+  /** How much longer the load may run by its `budget`, and in how long it may be switched on again; absent: no budget. */
+  readonly budget?: { readonly leftMs: number; readonly onAgainInMs: number };
 }
 
 /** Which rule stood in the way. */
-export type Refusal = "value" | "min_on" | "min_off" | "interlock" | "offline_after" | "fault" | "for";
+export type Refusal =
+  | "value"
+  | "min_on"
+  | "min_off"
+  | "startup_delay"
+  | "budget"
+  | "interlock"
+  | "offline_after"
+  | "fault"
+  | "for";
 
 export interface Rejection {
   readonly accepted: false;
@@ -63,8 +78,8 @@ export function unopened(rules: Rules): ActuatorState {
 }
 
 /** Whether the load could be running: what cannot be known counts as on. */
-export function mayBeOn(state: ActuatorState): boolean {
-  return state.value === undefined || isOn(state.value) || isOn(state.target);
+export function mayBeOn(rules: Rules, { value, target }: ActuatorState): boolean {
+  return value === undefined || rules.isOn(value) || rules.isOn(target);
 }
 
 /** Answers a request. Where it is accepted, the new state holds from now on and the value is to be written. */
@@ -75,19 +90,20 @@ export function decide(
   surroundings: Surroundings,
 ): Decision {
   const { set, cause } = request;
-  const value = set === "toggle" ? (mayBeOn(state) ? rules.off : "on") : set;
+  const value = set === "toggle" ? (mayBeOn(rules, state) ? rules.off : "on") : set;
   const rejection =
     unacceptable(rules, value) ??
     (isSafety(cause) ? undefined : untimely(rules, state, value, request.forMs, surroundings)) ??
-    interlocked(value, cause, surroundings.blockedBy);
+    (cause === "boot" ? offline(rules, value, surroundings) : undefined) ??
+    (cause === "failsafe" || !rules.isOn(value) ? undefined : forbidden(rules, state, surroundings));
   if (rejection) return rejection;
   return { accepted: true, value, state: begun(rules, state, value, request, surroundings) };
 }
 
 /** The state after the output took its target. */
-export function confirmed(state: ActuatorState, nowMs: number): ActuatorState {
+export function confirmed(rules: Rules, state: ActuatorState, nowMs: number): ActuatorState {
   const { retry: _over, ...rest } = state;
-  const switched = state.value === undefined || isOn(state.value) !== isOn(state.target);
+  const switched = state.value === undefined || rules.isOn(state.value) !== rules.isOn(state.target);
   return { ...rest, value: state.target, switchedMs: switched ? nowMs : state.switchedMs };
 }
 
@@ -102,10 +118,14 @@ export function failed(state: ActuatorState, error: string, nowMs: number): Actu
 export interface Due {
   readonly atMs: number;
   readonly set: ActuatorValue;
-  readonly cause: "timer" | "failsafe";
+  readonly cause: "boot" | "timer" | "failsafe";
 }
 
-export function nextDue(rules: Rules, state: ActuatorState, offlineSinceMs?: number): Due | undefined {
+export function nextDue(
+  rules: Rules,
+  state: ActuatorState,
+  { nowMs, offlineSinceMs, budget }: Pick<Surroundings, "nowMs" | "offlineSinceMs" | "budget">,
+): Due | undefined {
   if (state.retry) return { atMs: state.retry.atMs, set: rules.safe, cause: "failsafe" };
   if (state.value === undefined) return undefined;
   const due: Due[] = [];
@@ -116,6 +136,9 @@ export function nextDue(rules: Rules, state: ActuatorState, offlineSinceMs?: num
     due.push({ atMs: state.leaseUntilMs, set: rules.off, cause: "timer" });
   if (state.onSinceMs !== undefined && rules.maxOnMs !== undefined)
     due.push({ atMs: state.onSinceMs + rules.maxOnMs, set: rules.off, cause: "timer" });
+  if (state.onSinceMs !== undefined && budget)
+    due.push({ atMs: nowMs + budget.leftMs, set: rules.off, cause: "timer" });
+  if (state.start) due.push({ ...state.start, cause: "boot" });
   // A stable sort: of two at the same instant the fail-safe comes first.
   return due.sort((a, b) => a.atMs - b.atMs)[0];
 }
@@ -144,38 +167,56 @@ function untimely(
   forMs: number | undefined,
   surroundings: Surroundings,
 ): Rejection | undefined {
-  const { nowMs } = surroundings;
+  const { nowMs, startedMs } = surroundings;
   if (state.value === undefined)
     return reject(
       "fault",
       `${rules.id} does not obey (${state.retry?.error ?? "not open yet"}) and is being made safe`,
     );
-  if (value !== rules.safe && offlineTooLong(rules, surroundings))
-    return reject("offline_after", `no broker for too long: ${rules.id} stays ${rules.safe}`);
-  const wasOn = isOn(state.value);
+  const wasOn = rules.isOn(state.value);
+  const goesOn = !wasOn && rules.isOn(value);
   const heldMs = nowMs - state.switchedMs;
-  if (wasOn && !isOn(value) && heldMs < rules.minOnMs)
-    return tooEarly("min_on", `${rules.id} may go off`, rules.minOnMs - heldMs);
-  if (!wasOn && isOn(value) && heldMs < rules.minOffMs)
-    return tooEarly("min_off", `${rules.id} may go on`, rules.minOffMs - heldMs);
-  if (forMs === undefined) return undefined;
-  if (!isOn(value)) return reject("for", "for is only for a value that switches on");
+  const rejection =
+    offline(rules, value, surroundings) ??
+    (wasOn && !rules.isOn(value)
+      ? holding("min_on", `${rules.id} may go off`, rules.minOnMs - heldMs)
+      : undefined) ??
+    (goesOn ? holding("min_off", `${rules.id} may go on`, rules.minOffMs - heldMs) : undefined) ??
+    (rules.isOn(value)
+      ? holding("startup_delay", `${rules.id} may go on`, startedMs + rules.startupDelayMs - nowMs)
+      : undefined);
+  if (rejection || forMs === undefined) return rejection;
+  if (!rules.isOn(value)) return reject("for", "for is only for a value that switches on");
   if (forMs + (wasOn ? heldMs : 0) < rules.minOnMs)
     return reject("min_on", `for is shorter than min_on (${formatDurationMs(rules.minOnMs)})`);
   return undefined;
 }
 
-/** The fail-safe is not turned away: the guard switches the other one off first. */
-function interlocked(
-  value: ActuatorValue,
-  cause: Cause,
-  blockedBy: string | undefined,
-): Rejection | undefined {
-  if (!isOn(value) || cause === "failsafe" || blockedBy === undefined) return undefined;
-  return reject("interlock", `${blockedBy} is on or may be on`);
+function offline(rules: Rules, value: ActuatorValue, surroundings: Surroundings): Rejection | undefined {
+  if (value === rules.safe || !offlineTooLong(rules, surroundings)) return undefined;
+  return reject("offline_after", `no broker for too long: ${rules.id} stays ${rules.safe}`);
 }
 
-function tooEarly(refusal: "min_on" | "min_off", what: string, waitMs: number): Rejection {
+/** What even the start does not do. The fail-safe does: the guard switches what is interlocked off first. */
+function forbidden(
+  rules: Rules,
+  { value }: ActuatorState,
+  { blockedBy, budget }: Surroundings,
+): Rejection | undefined {
+  if (blockedBy !== undefined) return reject("interlock", `${blockedBy} is on or may be on`);
+  const isOn = value !== undefined && rules.isOn(value);
+  if (isOn || !rules.budget || !budget || budget.onAgainInMs <= 0) return undefined;
+  const { runTimeMs, perMs } = rules.budget;
+  const used = `its ${formatDurationMs(Math.round(runTimeMs))} in ${formatDurationMs(perMs)} are used up`;
+  return holding("budget", `${used}; ${rules.id} may go on`, budget.onAgainInMs);
+}
+
+function holding(
+  refusal: "min_on" | "min_off" | "startup_delay" | "budget",
+  what: string,
+  waitMs: number,
+): Rejection | undefined {
+  if (waitMs <= 0) return undefined;
   const allowedInMs = Math.ceil(waitMs);
   return { ...reject(refusal, `${what} in ${formatDurationMs(allowedInMs)}`), allowedInMs };
 }
@@ -184,19 +225,22 @@ function reject(refusal: Refusal, reason: string): Rejection {
   return { accepted: false, refusal, reason: `${refusal}: ${reason}` };
 }
 
-/** Any accepted request ends the `for` of the one before it. */
+/** Any accepted request ends the `for` of the one before it, and what was to happen after the start. */
 function begun(
   rules: Rules,
-  { onSinceMs, leaseUntilMs: _replaced, ...state }: ActuatorState,
+  { onSinceMs, leaseUntilMs: _replaced, start: _overtaken, ...state }: ActuatorState,
   value: ActuatorValue,
-  { cause, forMs }: Request,
+  { cause, forMs = Number.POSITIVE_INFINITY }: Request,
   surroundings: Surroundings,
 ): ActuatorState {
   const { nowMs } = surroundings;
+  const lastsMs = rules.isOn(value)
+    ? Math.min(forMs, rules.runsForMs(value) ?? Number.POSITIVE_INFINITY)
+    : Number.POSITIVE_INFINITY;
   return {
     ...state,
-    ...(isOn(value) && { onSinceMs: onSinceMs ?? nowMs }),
-    ...(isOn(value) && forMs !== undefined && { leaseUntilMs: nowMs + forMs }),
+    ...(rules.isOn(value) && { onSinceMs: onSinceMs ?? nowMs }),
+    ...(lastsMs < Number.POSITIVE_INFINITY && { leaseUntilMs: nowMs + lastsMs }),
     target: value,
     cause,
     failsafeDone: state.failsafeDone || (cause === "failsafe" && offlineTooLong(rules, surroundings)),

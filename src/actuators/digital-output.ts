@@ -15,7 +15,7 @@ export const digitalOutput: ActuatorKind<typeof options> = {
   options,
   pins: (options) => [options.pin],
   accepts: (value) => value === "on" || value === "off",
-  async open(gpio, options, initial) {
+  async open({ gpio }, options, initial) {
     const line = await gpio.output({
       pin: options.pin,
       activeLow: options.active_low,

@@ -1,7 +1,7 @@
 import type { Clock } from "../device/clock.ts";
-import type { Gpio } from "../device/gpio.ts";
 import type { Log } from "../log.ts";
 import { type Moment, now } from "../record/recorder.ts";
+import { CHECKPOINT_MS, createMeter, type Meter } from "./budget.ts";
 import {
   type ActuatorState,
   confirmed,
@@ -14,9 +14,11 @@ import {
   type Surroundings,
   unopened,
 } from "./decision.ts";
-import type { ActuatorValue, AnyActuatorKind, Cause, Output } from "./kind.ts";
-import type { Leases } from "./leases.ts";
-import { type ActuatorSettings, actuatorProblems, isOn, type Rules, rulesFor } from "./rules.ts";
+import type { ActuatorValue, AnyActuatorKind, Cause, OutputBoard } from "./kind.ts";
+import type { Memory, Remembered } from "./memory.ts";
+import { createPort, type Port } from "./port.ts";
+import { type ActuatorSettings, actuatorProblems, type Rules, rulesFor } from "./rules.ts";
+import { startOf } from "./start.ts";
 
 /** An output took another value. */
 export interface Change {
@@ -24,6 +26,8 @@ export interface Change {
   readonly state: ActuatorValue;
   readonly cause: Cause;
   readonly at: Moment;
+  /** What there is to tell besides, such as a cover's `position`. */
+  readonly details?: Readonly<Record<string, number>>;
 }
 
 /** What became of a request. */
@@ -54,9 +58,9 @@ export interface Guard {
 export interface GuardParts {
   readonly actuators: readonly ActuatorSettings[];
   readonly kinds: ReadonlyMap<string, AnyActuatorKind>;
-  readonly gpio: Gpio;
+  readonly board: OutputBoard;
   readonly clock: Clock;
-  readonly leases: Leases;
+  readonly memory: Memory;
   readonly log: Log;
   onChange(change: Change): void;
 }
@@ -64,9 +68,11 @@ export interface GuardParts {
 /** One actuator with everything that changes about it. */
 interface Guarded {
   readonly rules: Rules;
-  open(value: ActuatorValue): Promise<Output>;
+  readonly port: Port;
+  readonly meter: Meter | undefined;
   state: ActuatorState;
-  output: Output | undefined;
+  /** What it was last told, other than by a start or a stop. */
+  last: ActuatorValue | undefined;
   /** What was last told to `onChange`. */
   told: ActuatorValue | undefined;
   /** Ends when everything asked of this actuator so far has been dealt with. */
@@ -81,34 +87,46 @@ const SHUTDOWN_WAIT_MS = 100;
 
 /** Opens every actuator at its `initial` value; resolves when all have been tried. Throws on impossible settings. */
 export async function openGuard(parts: GuardParts): Promise<Guard> {
-  const { actuators, kinds, gpio, clock, leases, log, onChange } = parts;
+  const { actuators, kinds, board, clock, memory, log, onChange } = parts;
   const [problem] = actuatorProblems(actuators, kinds);
   if (problem) throw new RangeError(`${problem.id}: ${problem.key}: ${problem.message}`);
+  const startedMs = clock.monotonicMs();
   const all = new Map(actuators.map((settings) => [settings.id, guarded(settings)]));
-  let offlineSinceMs: number | undefined = clock.monotonicMs();
+  let offlineSinceMs: number | undefined = startedMs;
   let stopping = false;
+  const checkpoints = new AbortController();
 
   function guarded(settings: ActuatorSettings): Guarded {
     const kind = kinds.get(settings.driver);
     if (!kind) throw new RangeError(`${settings.id}: driver: there is no kind "${settings.driver}"`);
     const rules = rulesFor(settings, kind, actuators);
+    const { last, usage } = memory.of(settings.id);
+    const context = { clock, onFailure: (error: unknown) => lost(settings.id, error) };
     return {
       rules,
-      open: (value) => kind.open(gpio, settings, value, clock),
+      port: createPort({
+        name: rules.id,
+        clock,
+        pauseMs: rules.pauseMs,
+        open: (value) => kind.open(board, settings, value, context),
+      }),
+      meter: rules.budget && createMeter(rules.budget, clock, usage),
       state: unopened(rules),
-      output: undefined,
+      last,
       told: undefined,
       lane: Promise.resolve(),
       alarm: new AbortController(),
     };
   }
 
-  function surroundings({ rules }: Guarded): Surroundings {
-    const blockedBy = rules.interlock.find((id) => mayBeOn(all.get(id)!.state));
+  function surroundings({ rules, meter }: Guarded): Surroundings {
+    const blockedBy = rules.interlock.find((id) => mayBeOn(all.get(id)!.rules, all.get(id)!.state));
     return {
       nowMs: clock.monotonicMs(),
+      startedMs,
       ...(offlineSinceMs !== undefined && { offlineSinceMs }),
       ...(blockedBy !== undefined && { blockedBy }),
+      ...(meter && { budget: { leftMs: meter.leftMs(), onAgainInMs: meter.onAgainInMs() } }),
     };
   }
 
@@ -121,6 +139,7 @@ export async function openGuard(parts: GuardParts): Promise<Guard> {
   /** Decides and writes. Between the decision and the new state nothing else runs, so two decisions never cross. */
   async function perform(actuator: Guarded, request: Request): Promise<Outcome> {
     const decision = decide(actuator.rules, actuator.state, request, surroundings(actuator));
+    const { cause } = request;
     if (!decision.accepted) {
       const { refusal, reason, allowedInMs } = decision;
       const state = actuator.state.value;
@@ -133,35 +152,49 @@ export async function openGuard(parts: GuardParts): Promise<Guard> {
       };
     }
     const unchanged = actuator.state.value === decision.value;
+    const runs = actuator.rules.isOn(decision.value);
     actuator.state = decision.state;
+    if (cause !== "boot" && !stopping) actuator.last = decision.value;
+    if (runs) actuator.meter?.start();
     try {
-      if (!unchanged) await write(actuator, decision.value);
+      if (runs) await prepare(actuator);
+      // A value that ends by itself begins anew.
+      if (!unchanged || actuator.rules.runsForMs(decision.value) !== undefined)
+        await actuator.port.write(decision.value);
     } catch (error) {
       return fail(actuator, error);
     }
-    actuator.state = confirmed(actuator.state, clock.monotonicMs());
-    if (!isOn(decision.value)) void leases.forget(actuator.rules.id);
+    actuator.state = confirmed(actuator.rules, actuator.state, clock.monotonicMs());
+    if (!runs) actuator.meter?.stop();
+    if (!runs) void remember(actuator);
     tell(actuator, decision.value);
     arm(actuator);
     return { status: "done", state: decision.value };
   }
 
-  async function write(actuator: Guarded, value: ActuatorValue): Promise<void> {
-    if (isOn(value)) {
-      await clearTheWay(actuator);
-      const { onSinceMs } = actuator.state;
-      if (actuator.rules.maxOnMs !== undefined && onSinceMs !== undefined)
-        await leases.remember(actuator.rules.id, onSinceMs);
-    }
-    if (actuator.output) await actuator.output.set(value);
-    else actuator.output = await actuator.open(value);
+  /** What must be so before a load runs: nothing interlocked runs, and the next process knows that it does. */
+  async function prepare(actuator: Guarded): Promise<void> {
+    await clearTheWay(actuator);
+    await remember(actuator);
+  }
+
+  /** Only what a restart depends on: most actuators never cost a write. */
+  function remember({ rules, state, last, meter }: Guarded): Promise<void> {
+    const { onSinceMs, leaseUntilMs } = state;
+    const remembered: Remembered = {
+      ...(rules.restoresLast && last !== undefined && { last }),
+      ...(rules.maxOnMs !== undefined && onSinceMs !== undefined && { onSinceMs }),
+      ...(leaseUntilMs !== undefined && { lease: { untilMs: leaseUntilMs } }),
+      ...(meter && { usage: meter.record() }),
+    };
+    return memory.keep(rules.id, remembered);
   }
 
   /** Only a fail-safe that switches on finds anything here; every other request was refused for it. */
   async function clearTheWay({ rules }: Guarded): Promise<void> {
     for (const id of rules.interlock) {
       const other = all.get(id)!;
-      if (!mayBeOn(other.state)) continue;
+      if (!mayBeOn(other.rules, other.state)) continue;
       const off: Request = { set: other.rules.off, cause: "interlock" };
       const { status } = await inLane(other, () => perform(other, off));
       if (status !== "done") throw new Error(`interlocked ${id} cannot be switched off`);
@@ -182,8 +215,15 @@ export async function openGuard(parts: GuardParts): Promise<Guard> {
     if (actuator.told === state) return;
     actuator.told = state;
     const { cause } = actuator.state;
+    const details = actuator.port.details();
     try {
-      onChange({ id: actuator.rules.id, state, cause, at: now(clock) });
+      onChange({
+        id: actuator.rules.id,
+        state,
+        cause,
+        at: now(clock),
+        ...(Object.keys(details).length > 0 && { details }),
+      });
     } catch (error) {
       log.error("cannot report what an actuator did", { actuator: actuator.rules.id, error: String(error) });
     }
@@ -192,7 +232,7 @@ export async function openGuard(parts: GuardParts): Promise<Guard> {
   /** Sleeps until the actuator is next to act by itself, instead of until whatever it waited for before. */
   function arm(actuator: Guarded): void {
     actuator.alarm.abort();
-    const due = nextDue(actuator.rules, actuator.state, offlineSinceMs);
+    const due = nextDue(actuator.rules, actuator.state, surroundings(actuator));
     if (!due || stopping) return;
     const alarm = new AbortController();
     actuator.alarm = alarm;
@@ -204,24 +244,43 @@ export async function openGuard(parts: GuardParts): Promise<Guard> {
 
   /** Asks again what is due: while this waited for its turn, a request may have changed it. */
   async function act(actuator: Guarded): Promise<void> {
-    const due = nextDue(actuator.rules, actuator.state, offlineSinceMs);
+    const due = nextDue(actuator.rules, actuator.state, surroundings(actuator));
     if (!due || stopping || due.atMs > clock.monotonicMs()) return arm(actuator);
-    await perform(actuator, due);
+    const { status } = await perform(actuator, due);
+    if (status !== "rejected") return;
+    // Only what was to happen after the start can be refused; it is not asked for again.
+    const { start: _refused, ...state } = actuator.state;
+    actuator.state = state;
+    arm(actuator);
+  }
+
+  /** An output failed between two writes. */
+  function lost(id: string, error: unknown): void {
+    const actuator = all.get(id)!;
+    void inLane(actuator, async () => {
+      if (!stopping) fail(actuator, error);
+    });
   }
 
   async function boot(actuator: Guarded): Promise<void> {
     const { rules } = actuator;
-    const sinceMs = isOn(rules.initial) ? leases.onSinceMs(rules.id) : undefined;
-    const nowMs = clock.monotonicMs();
-    if (rules.maxOnMs !== undefined && sinceMs !== undefined) {
-      actuator.state = { ...actuator.state, onSinceMs: Math.min(sinceMs, nowMs) };
-      if (nowMs >= sinceMs + rules.maxOnMs) {
-        await perform(actuator, { set: rules.off, cause: "timer" });
-        return;
-      }
+    const begin = startOf(rules, memory.of(rules.id), clock.monotonicMs());
+    if (begin.onSinceMs !== undefined) actuator.state = { ...actuator.state, onSinceMs: begin.onSinceMs };
+    const { status, refusal } = await perform(actuator, begin.first);
+    if (status === "rejected")
+      await perform(actuator, { set: rules.off, cause: refusal === "interlock" ? "interlock" : "timer" });
+    if (status !== "done" || !begin.later) return;
+    actuator.state = { ...actuator.state, start: begin.later };
+    arm(actuator);
+  }
+
+  /** What a power cut may hide of a running load is bounded by this. */
+  async function keepCheckpoints(): Promise<void> {
+    while (!stopping) {
+      await clock.sleep(CHECKPOINT_MS, checkpoints.signal);
+      for (const actuator of all.values())
+        if (actuator.meter && actuator.state.onSinceMs !== undefined && !stopping) void remember(actuator);
     }
-    const { status } = await perform(actuator, { set: rules.initial, cause: "boot" });
-    if (status === "rejected") await perform(actuator, { set: rules.off, cause: "interlock" });
   }
 
   async function makeSafe(actuator: Guarded): Promise<void> {
@@ -235,16 +294,18 @@ export async function openGuard(parts: GuardParts): Promise<Guard> {
 
   /** What is to be off goes first, so that an interlocked one that is to be on finds the way clear. */
   async function offFirst(
-    toBeOn: (rules: Rules) => boolean,
+    toBeOn: (actuator: Guarded) => boolean,
     step: (actuator: Guarded) => Promise<void>,
   ): Promise<void> {
     const actuators = [...all.values()];
     const inTurn = (some: Guarded[]) => Promise.all(some.map((each) => inLane(each, () => step(each))));
-    await inTurn(actuators.filter(({ rules }) => !toBeOn(rules)));
-    await inTurn(actuators.filter(({ rules }) => toBeOn(rules)));
+    const on = actuators.filter(toBeOn);
+    await inTurn(actuators.filter((each) => !on.includes(each)));
+    await inTurn(on);
   }
 
-  await offFirst(({ initial }) => isOn(initial), boot);
+  await offFirst(({ rules }) => rules.isOn(startOf(rules, memory.of(rules.id), startedMs).first.set), boot);
+  if ([...all.values()].some(({ meter }) => meter)) void keepCheckpoints();
 
   return {
     ids: [...all.keys()],
@@ -270,9 +331,11 @@ export async function openGuard(parts: GuardParts): Promise<Guard> {
     },
     async shutdown() {
       stopping = true;
+      checkpoints.abort();
       for (const { alarm } of all.values()) alarm.abort();
-      await offFirst(({ safe }) => isOn(safe), makeSafe);
-      await Promise.all([...all.values()].map(({ output }) => output?.close()));
+      await offFirst(({ rules }) => rules.isOn(rules.safe), makeSafe);
+      // One that hangs cannot be given back; the process ends soon, and its lines with it.
+      await Promise.all([...all.values()].map(({ port }) => port.close().catch(() => {})));
     },
   };
 }

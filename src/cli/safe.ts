@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { isOn } from "../actuators/rules.ts";
+import { isOnFor } from "../actuators/kind.ts";
 import type { ActuatorConfig } from "../config/config.ts";
 import type { Board } from "../device/board.ts";
 import { type Clock, withDeadline } from "../device/clock.ts";
@@ -42,13 +42,14 @@ export async function safe(args: string[], io: CliIo): Promise<number> {
     }
   };
   // What is to be off goes first: what is to be on may be interlocked with it.
-  await Promise.all(config.actuators.filter((actuator) => !isOn(actuator.safe)).map(makeSafe));
-  await Promise.all(config.actuators.filter((actuator) => isOn(actuator.safe)).map(makeSafe));
+  const staysOn = ({ kind, safe }: ActuatorConfig) => isOnFor(kind, safe);
+  await Promise.all(config.actuators.filter((actuator) => !staysOn(actuator)).map(makeSafe));
+  await Promise.all(config.actuators.filter(staysOn).map(makeSafe));
   await board.close();
   return exitCode;
 }
 
 async function drive({ kind, options, safe }: ActuatorConfig, board: Board, clock: Clock): Promise<void> {
-  const output = await kind.open(board.gpio, options, safe, clock);
+  const output = await kind.open(board, options, safe, { clock, onFailure: () => {} });
   await output.close();
 }

@@ -59,10 +59,10 @@ export async function set(args: string[], io: CliIo): Promise<number> {
 
   const clock = linuxClock();
   const { board } = (await boardChooser(values.simulate))(config, clock);
-  const noLease = { read: async () => undefined, replace: async () => {} };
+  const noMemory = { read: async () => undefined, replace: async () => {} };
   const { guard } = await openActuators(
     { ...config, actuators: touched },
-    { gpio: board.gpio, clock, log: silentLog, leaseFile: noLease },
+    { board, clock, log: silentLog, memoryFile: noMemory },
   );
   try {
     const request: Request = { set: command.set, cause: "local", ...(forMs !== undefined && { forMs }) };

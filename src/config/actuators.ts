@@ -1,8 +1,7 @@
 import type * as v from "valibot";
-import type { ActuatorValue, AnyActuatorKind } from "../actuators/kind.ts";
+import { type ActuatorValue, type AnyActuatorKind, isOnFor } from "../actuators/kind.ts";
 import { actuatorKindNames } from "../actuators/registry.ts";
-import { isOn } from "../actuators/rules.ts";
-import { commonActuatorEntries } from "../actuators/settings.ts";
+import { actuatorEntries, commonActuatorEntries } from "../actuators/settings.ts";
 import type { ActuatorConfig } from "./config.ts";
 import { describe } from "./explain.ts";
 import { type Finding, wrongValue } from "./finding.ts";
@@ -22,12 +21,12 @@ export function resolveActuator(
   const name = item["driver"];
   const kind = typeof name === "string" ? kinds.get(name) : undefined;
   if (!kind) return wrong([...explainLoosely(commonActuatorEntries, item, path), ...unknownKind(name, path)]);
-  const { output, findings, blamed } = parseItem({ ...commonActuatorEntries, ...kind.options }, item, path);
+  const { output, findings, blamed } = parseItem(actuatorEntries(kind), item, path);
   const { options, optionsFit } = optionsOf(kind.options, output, blamed);
   const all = [
     ...findings,
     ...(optionsFit ? checkValues(kind, options, output, path, blamed) : []),
-    ...checkLimits(output, path, blamed),
+    ...checkLimits(kind, output, path, blamed),
   ];
   const pins = optionsFit ? kind.pins(options) : [];
   if (all.length > 0) return { findings: all, pins };
@@ -62,15 +61,18 @@ function checkValues(
 
 /** An actuator that must stay on longer than it may be on, or for ever when it is safe, could obey only one of the two. */
 function checkLimits(
-  { min_on, max_on, safe }: Raw,
+  kind: AnyActuatorKind,
+  { min_on, max_on, budget, safe }: Raw,
   path: Path,
   blamed: ReadonlySet<string | number | undefined>,
 ): Finding[] {
-  if (typeof max_on !== "number" || blamed.has("max_on")) return [];
   const findings: Finding[] = [];
-  if (typeof min_on === "number" && !blamed.has("min_on") && min_on > max_on)
-    findings.push(wrongValue([...path, "min_on"], "must not be longer than max_on"));
-  if (!blamed.has("safe") && isOn(safe as ActuatorValue))
-    findings.push(wrongValue([...path, "max_on"], `contradicts safe: ${safe}, which has no end`));
+  if (typeof min_on === "number" && typeof max_on === "number" && min_on > max_on)
+    if (!blamed.has("min_on") && !blamed.has("max_on"))
+      findings.push(wrongValue([...path, "min_on"], "must not be longer than max_on"));
+  if (blamed.has("safe") || !isOnFor(kind, safe as ActuatorValue)) return findings;
+  for (const [key, limit] of Object.entries({ max_on, budget }))
+    if (limit !== undefined && !blamed.has(key))
+      findings.push(wrongValue([...path, key], `contradicts safe: ${safe}, which has no end`));
   return findings;
 }

@@ -51,5 +51,8 @@ export const actuatorDescriptions: Readonly<Record<string, string>> = {
   max_on: "Never longer on than this in one go; survives restarts",
   min_on: "Once on, stays on this long unless safety asks otherwise",
   min_off: "Once off, stays off this long",
+  startup_delay: "Not switched on before the node has run for this long",
+  restore: "What it begins with: initial, or what it was last told, across restarts and power cuts",
+  budget: "At most this much running time or energy within any stretch of per, a day by default",
   interlock: "Actuators that are never on together with this one",
 };

@@ -1,7 +1,7 @@
 import { type ConversionConfig, toJsonSchema } from "@valibot/to-json-schema";
 import * as v from "valibot";
 import type { AnyActuatorKind } from "../actuators/kind.ts";
-import { commonActuatorEntries } from "../actuators/settings.ts";
+import { actuatorEntries } from "../actuators/settings.ts";
 import { simulationSettings } from "../device/sim/settings.ts";
 import { settings } from "../schema/settings.ts";
 import type { AnySensorDriver } from "../sensors/driver.ts";
@@ -127,8 +127,9 @@ function narrow(item: JsonSchema, limits: Properties): JsonSchema {
   return { ...item, properties: { ...properties, ...Object.fromEntries(narrowed) } };
 }
 
-function actuatorVariant({ name, description, options }: AnyActuatorKind): Variant {
-  const item = itemSchema({ ...commonActuatorEntries, ...options }, actuatorDescriptions);
+function actuatorVariant(kind: AnyActuatorKind): Variant {
+  const { name, description } = kind;
+  const item = itemSchema(actuatorEntries(kind), actuatorDescriptions);
   return { name, title: name, description, item };
 }
 

@@ -1,9 +1,9 @@
 import { type Change, type Guard, openGuard } from "../actuators/guard.ts";
-import { type LeaseFile, openLeases } from "../actuators/leases.ts";
+import type { OutputBoard } from "../actuators/kind.ts";
+import { type MemoryFile, openMemory } from "../actuators/memory.ts";
 import type { ActuatorSettings } from "../actuators/rules.ts";
 import type { ActuatorConfig, Config } from "../config/config.ts";
 import type { Clock } from "../device/clock.ts";
-import type { Gpio } from "../device/gpio.ts";
 import type { Log } from "../log.ts";
 
 /**
@@ -22,24 +22,24 @@ export interface Actuators {
 }
 
 export interface ActuatorParts {
-  readonly gpio: Gpio;
+  readonly board: OutputBoard;
   readonly clock: Clock;
   readonly log: Log;
-  readonly leaseFile: LeaseFile;
+  readonly memoryFile: MemoryFile;
 }
 
 export async function openActuators(config: Config, parts: ActuatorParts): Promise<Actuators> {
-  const { gpio, clock, log } = parts;
+  const { board, clock, log } = parts;
   let unheard: Change[] = [];
   let listener: ((change: Change) => void) | undefined;
   const latest = new Map<string, Change>();
   const guard = await openGuard({
     actuators: config.actuators.map(settingsOf),
     kinds: new Map(config.actuators.map(({ kind }) => [kind.name, kind])),
-    gpio,
+    board,
     clock,
     log,
-    leases: await openLeases(parts.leaseFile, clock, log),
+    memory: await openMemory(parts.memoryFile, clock, log),
     onChange(change) {
       latest.set(change.id, change);
       if (listener) listener(change);

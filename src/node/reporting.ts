@@ -50,14 +50,14 @@ export function reportActuators(
   { recorder, retained, topics }: Voices,
   failsafeReason: () => string,
 ): void {
-  const retainState = ({ id, state, cause, at }: Change) =>
-    retained.set(topics.state(id), JSON.stringify({ state, time: isoTime(at.wallMs), cause }));
+  const retainState = ({ id, state, cause, at, details }: Change) =>
+    retained.set(topics.state(id), JSON.stringify({ state, time: isoTime(at.wallMs), cause, ...details }));
   // Those that outlived the node before this one are told to the broker anew: it may have lost them.
   for (const change of actuators.latest()) retainState(change);
   actuators.listen((change) => {
-    const { id, state, cause, at } = change;
+    const { id, state, cause, at, details } = change;
     retainState(change);
-    recorder.record("event/actuator", { actuator: id, state, cause }, at);
+    recorder.record("event/actuator", { actuator: id, state, cause, ...details }, at);
     if (cause === "failsafe")
       recorder.record("event/failsafe", { actuator: id, state, reason: failsafeReason() }, at);
   });

@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import type { LeaseFile } from "../actuators/leases.ts";
+import type { MemoryFile } from "../actuators/memory.ts";
 import type { JournalFile } from "../mqtt/journal.ts";
 import { type FileLayer, isAbsent, type OpenFile } from "../outbox/files/files.ts";
 
@@ -33,7 +33,7 @@ export function journalFileOn(files: FileLayer, path: string): JournalFile {
   };
 }
 
-export function leaseFileOn(files: FileLayer, path: string): LeaseFile {
+export function memoryFileOn(files: FileLayer, path: string): MemoryFile {
   return {
     async read() {
       const bytes = readWhole(files, path);

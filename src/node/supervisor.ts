@@ -8,7 +8,7 @@ import type { FileLayer } from "../outbox/files/files.ts";
 import { type Actuators, openActuators, sameActuators } from "./actuators.ts";
 import type { BoardChoice, ChooseBoard } from "./board.ts";
 import { type Node, startNode } from "./node.ts";
-import { leaseFileOn } from "./state-file.ts";
+import { memoryFileOn } from "./state-file.ts";
 import type { ProcessVitals } from "./vitals.ts";
 
 /** What every node of this process shares. */
@@ -158,9 +158,9 @@ async function start(
   const { clock, log, files, dialFor, chooseBoard, simulate, ...rest } = surroundings;
   const choice = simulate || !before ? chooseBoard(config, clock) : before.choice;
   makeOutboxFolder(files, config.buffer.path);
-  const leaseFile = leaseFileOn(files, join(config.buffer.path, "actuators.json"));
+  const memoryFile = memoryFileOn(files, join(config.buffer.path, "actuators.json"));
   const actuators =
-    before?.actuators ?? (await openActuators(config, { gpio: choice.board.gpio, clock, log, leaseFile }));
+    before?.actuators ?? (await openActuators(config, { board: choice.board, clock, log, memoryFile }));
   const world = new AbortController();
   try {
     const node = await startNode(config, {

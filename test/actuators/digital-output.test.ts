@@ -7,7 +7,7 @@ import { commonActuatorEntries } from "../../src/actuators/settings.ts";
 import type { OutputRequest } from "../../src/device/gpio.ts";
 import { VirtualClock } from "../../src/device/sim/clock.ts";
 import { settings } from "../../src/schema/settings.ts";
-import { configured } from "./wiring.ts";
+import { configured, outputBoard } from "./wiring.ts";
 
 const actuatorKinds = await loadActuatorKinds();
 
@@ -33,7 +33,10 @@ function recordingGpio() {
 
 test("the line becomes an output with its initial value in one request", async () => {
   const gpio = recordingGpio();
-  const output = await digitalOutput.open(gpio, { pin: 22, active_low: true }, "on", clock);
+  const output = await digitalOutput.open(outputBoard(gpio), { pin: 22, active_low: true }, "on", {
+    clock,
+    onFailure: () => {},
+  });
   expect(gpio.requests).toEqual([{ pin: 22, activeLow: true, initial: 1 }]);
   expect(gpio.written).toEqual([]);
   await output.set("off");
@@ -60,6 +63,8 @@ test("an actuator that says only its pin starts off and is safe off", () => {
       active_low: false,
       initial: "off",
       safe: "off",
+      startup_delay: 0,
+      restore: "initial",
       interlock: [],
     },
   ]);

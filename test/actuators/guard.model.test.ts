@@ -5,7 +5,7 @@ import type { Cause } from "../../src/actuators/kind.ts";
 import type { Clock } from "../../src/device/clock.ts";
 import { VirtualClock } from "../../src/device/sim/clock.ts";
 import { Inspector } from "./inspector.ts";
-import { configured, memoryLeaseFile, openWired, type Refusing, RelayBoard } from "./wiring.ts";
+import { configured, inMemory, openWired, type Refusing, RelayBoard } from "./wiring.ts";
 
 const actuators = configured([
   { id: "pump", pin: 5, max_on: "10s", min_off: "3s", offline_after: "6s", interlock: ["valve"] },
@@ -90,7 +90,7 @@ class Model {
   readonly #clock = new VirtualClock({ wallMs: 0 });
   readonly #relays = new RelayBoard(this.#clock);
   readonly #inspector = new Inspector(this.#clock, this.#relays, actuators);
-  readonly #leaseFile = memoryLeaseFile();
+  readonly #memoryFile = inMemory();
   readonly #outcomes: Promise<Outcome>[] = [];
   #life = new AbortController();
   #boot = 1;
@@ -108,9 +108,9 @@ class Model {
       actuators,
       gpio: this.#relays.gpio(life.signal),
       clock: inBoot(this.#clock, this.#boot),
-      leaseFile: {
-        read: () => this.#leaseFile.read(),
-        replace: async (text) => (life.signal.aborted ? undefined : this.#leaseFile.replace(text)),
+      memoryFile: {
+        read: () => this.#memoryFile.read(),
+        replace: async (text) => (life.signal.aborted ? undefined : this.#memoryFile.replace(text)),
       },
       onChange: (change) => !life.signal.aborted && this.#inspector.changed(change),
     });

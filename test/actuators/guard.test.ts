@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 import type { Change, Guard } from "../../src/actuators/guard.ts";
 import { VirtualClock } from "../../src/device/sim/clock.ts";
-import { configured, memoryLeaseFile, openWired, RelayBoard } from "./wiring.ts";
+import { configured, inMemory, openWired, RelayBoard } from "./wiring.ts";
 
 const WALL_MS = Date.UTC(2026, 10, 23);
 
-async function wired(list: readonly Record<string, unknown>[], leaseFile = memoryLeaseFile()) {
+async function wired(list: readonly Record<string, unknown>[], memoryFile = inMemory()) {
   const clock = new VirtualClock({ wallMs: WALL_MS });
   const relays = new RelayBoard(clock);
   const changes: Change[] = [];
@@ -14,7 +14,7 @@ async function wired(list: readonly Record<string, unknown>[], leaseFile = memor
       actuators: configured(list),
       gpio: relays.gpio(died),
       clock,
-      leaseFile,
+      memoryFile,
       onChange: (change) => changes.push(change),
     });
   const guard = await open();
@@ -187,9 +187,9 @@ describe("max_on and for", () => {
 
   test("restarting the process gives an output that starts on no more time", async () => {
     const first = new AbortController();
-    const leaseFile = memoryLeaseFile();
+    const memoryFile = inMemory();
     const list = [{ id: "pump", pin: 5, initial: "on", max_on: "60s" }];
-    const { clock, relays, open } = await wired(list, leaseFile);
+    const { clock, relays, open } = await wired(list, memoryFile);
     await clock.advance(40_000);
     first.abort();
     await open();
@@ -202,22 +202,30 @@ describe("max_on and for", () => {
   test("an output whose time ran out while no process was there starts off", async () => {
     const clock = new VirtualClock({ wallMs: WALL_MS });
     const relays = new RelayBoard(clock);
-    const leaseFile = memoryLeaseFile();
-    leaseFile.text = JSON.stringify({ boot: clock.bootId, on_since: { pump: clock.monotonicMs() - 60_000 } });
+    const memoryFile = inMemory();
+    memoryFile.text = JSON.stringify({
+      boot: clock.bootId,
+      actuators: { pump: { onSinceMs: clock.monotonicMs() - 60_000 } },
+    });
     const actuators = configured([{ id: "pump", pin: 5, initial: "on", max_on: "60s" }]);
-    await openWired({ actuators, gpio: relays.gpio(), clock, leaseFile });
+    await openWired({ actuators, gpio: relays.gpio(), clock, memoryFile });
     expect(relays.attempts.map(({ value }) => value)).toEqual([0]);
-    expect(JSON.parse(leaseFile.text).on_since).toEqual({});
+    expect(JSON.parse(memoryFile.text).actuators).toEqual({ pump: {} });
   });
 
   test("a lease of another kernel boot and a damaged file count for nothing", async () => {
-    for (const text of ['{"boot":"00000000","on_since":{"pump":1}}', "{", '{"boot":1}', "null"]) {
+    for (const text of [
+      '{"boot":"00000000","actuators":{"pump":{"onSinceMs":1}}}',
+      "{",
+      '{"boot":1}',
+      "null",
+    ]) {
       const clock = new VirtualClock({ wallMs: WALL_MS });
       const relays = new RelayBoard(clock);
-      const leaseFile = memoryLeaseFile();
-      leaseFile.text = text;
+      const memoryFile = inMemory();
+      memoryFile.text = text;
       const actuators = configured([{ id: "pump", pin: 5, initial: "on", max_on: "50s" }]);
-      await openWired({ actuators, gpio: relays.gpio(), clock, leaseFile });
+      await openWired({ actuators, gpio: relays.gpio(), clock, memoryFile });
       await clock.advance(49_000);
       expect(relays.loads.get(5)).toBe(1);
     }
@@ -289,6 +297,165 @@ describe("a line that refuses", () => {
     await clock.advance(5_000);
     expect(relays.loads.get(5)).toBe(0);
     expect(guard.state("pump")).toMatchObject({ value: "off" });
+  });
+});
+
+describe("a line that hangs", () => {
+  const list = [{ id: "pump", pin: 5 }];
+
+  test("is given up after a deadline, and the request is answered", async () => {
+    const { clock, relays, command, guard } = await wired(list);
+    relays.hang(5);
+    const answer = await clock.run(command("pump", "on"), 10_000);
+    expect(answer).toMatchObject({ status: "failed", error: "the output of pump took longer than 2000 ms" });
+    expect(guard.state("pump")?.value).toBeUndefined();
+  });
+
+  test("never takes a value later than a safer one: what hung comes first, and then safe", async () => {
+    const { clock, relays, command } = await wired(list);
+    relays.hang(5);
+    await clock.run(command("pump", "on"), 10_000);
+    await clock.advance(30_000);
+    relays.release(5);
+    await clock.advance(10_000);
+    expect(relays.attempts.slice(-2).map(({ value }) => value)).toEqual([1, 0]);
+    expect(relays.loads.get(5)).toBe(0);
+    expect(await command("pump", "on")).toMatchObject({ status: "done" });
+  });
+
+  test("keeps neither the others from opening nor the node from stopping", async () => {
+    const clock = new VirtualClock({ wallMs: WALL_MS });
+    const relays = new RelayBoard(clock);
+    relays.hang(5);
+    const actuators = configured([
+      { id: "lamp", pin: 5 },
+      { id: "pump", pin: 6 },
+    ]);
+    const guard = await clock.run(openWired({ actuators, gpio: relays.gpio(), clock }), 10_000);
+    expect(await guard.request("pump", { set: "on", cause: "command" })).toMatchObject({ status: "done" });
+    await clock.run(guard.shutdown(), 30_000);
+    expect(relays.loads.get(6)).toBe(0);
+  });
+});
+
+describe("startup_delay", () => {
+  const list = [{ id: "pump", pin: 5, initial: "on", startup_delay: "10s" }];
+
+  test("holds back what the actuator begins with", async () => {
+    const { clock, relays, changes } = await wired(list);
+    expect(relays.loads.get(5)).toBe(0);
+    await clock.advance(9_999);
+    expect(relays.loads.get(5)).toBe(0);
+    await clock.advance(1);
+    expect(relays.loads.get(5)).toBe(1);
+    expect(changes.at(-1)).toMatchObject({ state: "on", cause: "boot" });
+  });
+
+  test("refuses commands to go on, and one to go off is the last word", async () => {
+    const { clock, relays, command } = await wired(list);
+    await clock.advance(4_000);
+    expect(await command("pump", "on")).toMatchObject({ refusal: "startup_delay", allowedInMs: 6_000 });
+    await command("pump", "off");
+    await clock.advance(60_000);
+    expect(relays.loads.get(5)).toBe(0);
+  });
+
+  test("does not start what has been without a broker for too long", async () => {
+    const { clock, relays } = await wired([{ ...list[0]!, offline_after: "5s" }]);
+    await clock.advance(60_000);
+    expect(relays.loads.get(5)).toBe(0);
+  });
+});
+
+describe("restore: last", () => {
+  const list = [{ id: "lamp", pin: 5, restore: "last" }];
+
+  async function restarted(list: readonly Record<string, unknown>[], on: number | undefined, downMs: number) {
+    const life = new AbortController();
+    const first = await wired(list);
+    const again = await first.open(life.signal);
+    await first.command("lamp", "on", on, again);
+    life.abort();
+    await first.clock.advance(downMs);
+    await first.clock.run(first.open());
+    return first;
+  }
+
+  test("begins with what it was last told, after a kill", async () => {
+    const { relays, changes } = await restarted(list, undefined, 1_000);
+    expect(relays.loads.get(5)).toBe(1);
+    expect(changes.at(-1)).toMatchObject({ state: "on", cause: "boot" });
+  });
+
+  test("a clean stop is not what it was told", async () => {
+    const { clock, guard, command, open, relays } = await wired(list);
+    await command("lamp", "on");
+    await clock.run(guard.shutdown());
+    expect(relays.loads.get(5)).toBe(0);
+    await open();
+    expect(relays.loads.get(5)).toBe(1);
+  });
+
+  test("goes on with the rest of a for, and not beyond it", async () => {
+    const { clock, relays } = await restarted(list, 60_000, 20_000);
+    await clock.advance(39_999);
+    expect(relays.loads.get(5)).toBe(1);
+    await clock.advance(1);
+    expect(relays.loads.get(5)).toBe(0);
+    const late = await restarted(list, 60_000, 61_000);
+    expect(late.relays.loads.get(5)).toBe(0);
+  });
+
+  test("a for that was running binds an output that starts on, too", async () => {
+    const { clock, relays } = await restarted([{ id: "lamp", pin: 5, initial: "on" }], 60_000, 20_000);
+    await clock.advance(40_000);
+    expect(relays.loads.get(5)).toBe(0);
+  });
+});
+
+describe("budget", () => {
+  const list = [{ id: "pump", pin: 5, budget: { run_time: "1h", per: "1d" } }];
+  const HOUR_MS = 3_600_000;
+
+  test("ends what has run for long enough, refuses more, and frees it a day later", async () => {
+    const { clock, relays, changes, command } = await wired(list);
+    await command("pump", "on");
+    await clock.advance(HOUR_MS);
+    expect(relays.loads.get(5)).toBe(0);
+    expect(changes.at(-1)).toMatchObject({ state: "off", cause: "timer" });
+    const refused = await command("pump", "on");
+    expect(refused).toMatchObject({ status: "rejected", refusal: "budget" });
+    expect(refused.error).toContain("budget: its 1h in 1d are used up; pump may go on in ");
+    await clock.advance(refused.allowedInMs! - 1);
+    expect(await command("pump", "on")).toMatchObject({ refusal: "budget" });
+    await clock.advance(1);
+    expect(await command("pump", "on")).toMatchObject({ status: "done" });
+  });
+
+  test("is what is left of it after a restart", async () => {
+    const life = new AbortController();
+    const { clock, relays, command, open } = await wired(list);
+    const guard = await open(life.signal);
+    await command("pump", "on", undefined, guard);
+    await clock.advance(HOUR_MS / 2);
+    life.abort();
+    const next = await open();
+    await command("pump", "on", undefined, next);
+    await clock.advance(HOUR_MS / 2 - 1_000);
+    expect(relays.loads.get(5)).toBe(1);
+    await clock.advance(1_000);
+    expect(relays.loads.get(5)).toBe(0);
+  });
+
+  test("may be given as an energy", async () => {
+    const { clock, relays, command } = await wired([
+      { id: "pump", pin: 5, budget: { energy: 500, power: 1_000 } },
+    ]);
+    await command("pump", "on");
+    await clock.advance(HOUR_MS / 2 - 1);
+    expect(relays.loads.get(5)).toBe(1);
+    await clock.advance(1);
+    expect(relays.loads.get(5)).toBe(0);
   });
 });
 

@@ -1,9 +1,10 @@
 import * as v from "valibot";
 import { type Guard, type GuardParts, openGuard } from "../../src/actuators/guard.ts";
-import { type LeaseFile, openLeases } from "../../src/actuators/leases.ts";
+import type { OutputBoard } from "../../src/actuators/kind.ts";
+import { type MemoryFile, openMemory } from "../../src/actuators/memory.ts";
 import { loadActuatorKinds } from "../../src/actuators/registry.ts";
 import type { ActuatorSettings } from "../../src/actuators/rules.ts";
-import { commonActuatorEntries } from "../../src/actuators/settings.ts";
+import { actuatorEntries } from "../../src/actuators/settings.ts";
 import type { Clock } from "../../src/device/clock.ts";
 import { type Gpio, GpioError, type LineValue, type Pin } from "../../src/device/gpio.ts";
 import { silentLog } from "../../src/log.ts";
@@ -15,7 +16,7 @@ const actuatorKinds = await loadActuatorKinds();
 export function configured(list: readonly Record<string, unknown>[]): ActuatorSettings[] {
   return list.map((entry) => {
     const kind = actuatorKinds.get("digital_output")!;
-    const schema = settings({ ...commonActuatorEntries, ...kind.options });
+    const schema = settings(actuatorEntries(kind));
     return v.parse(schema, { driver: "digital_output", ...entry }) as ActuatorSettings;
   });
 }
@@ -37,6 +38,7 @@ export class RelayBoard {
   readonly attempts: Attempt[] = [];
   readonly refusing = new Map<Pin, Refusing>();
   writeMs = 0;
+  readonly #hanging = new Map<Pin, AbortController>();
   onLoad: (pin: Pin, value: LineValue) => void = () => {};
   readonly #clock: Clock;
 
@@ -64,8 +66,20 @@ export class RelayBoard {
     };
   }
 
+  /** Writes to this line end only when it is released. */
+  hang(pin: Pin): void {
+    if (!this.#hanging.has(pin)) this.#hanging.set(pin, new AbortController());
+  }
+
+  release(pin: Pin): void {
+    this.#hanging.get(pin)?.abort();
+    this.#hanging.delete(pin);
+  }
+
   async #write(pin: Pin, value: LineValue, dies: AbortSignal): Promise<void> {
     if (this.writeMs > 0) await this.#clock.sleep(this.writeMs);
+    const hanging = this.#hanging.get(pin)?.signal;
+    if (hanging) await new Promise((resolve) => hanging.addEventListener("abort", resolve, { once: true }));
     if (dies.aborted) return new Promise(() => {});
     const refusing = this.refusing.get(pin);
     this.attempts.push({ pin, value, atMs: this.#clock.monotonicMs(), refused: refusing !== undefined });
@@ -77,8 +91,8 @@ export class RelayBoard {
   }
 }
 
-/** A lease file that outlives the processes that use it. */
-export function memoryLeaseFile(): LeaseFile & { text: string | undefined } {
+/** A memory that outlives the processes that use it. */
+export function inMemory(): MemoryFile & { text: string | undefined } {
   return {
     text: undefined,
     async read() {
@@ -94,7 +108,7 @@ export interface Wiring {
   readonly actuators: readonly ActuatorSettings[];
   readonly gpio: Gpio;
   readonly clock: Clock;
-  readonly leaseFile?: LeaseFile;
+  readonly memoryFile?: MemoryFile;
   readonly onChange?: GuardParts["onChange"];
 }
 
@@ -102,9 +116,29 @@ export async function openWired({
   actuators,
   gpio,
   clock,
-  leaseFile = memoryLeaseFile(),
+  memoryFile = inMemory(),
   onChange = () => {},
 }: Wiring): Promise<Guard> {
-  const leases = await openLeases(leaseFile, clock, silentLog);
-  return openGuard({ actuators, kinds: actuatorKinds, gpio, clock, leases, log: silentLog, onChange });
+  const memory = await openMemory(memoryFile, clock, silentLog);
+  return openGuard({
+    actuators,
+    kinds: actuatorKinds,
+    board: outputBoard(gpio),
+    clock,
+    memory,
+    log: silentLog,
+    onChange,
+  });
+}
+
+/** A board of GPIO lines and nothing else. */
+export function outputBoard(gpio: Gpio): OutputBoard {
+  return {
+    gpio,
+    pwm: { output: () => Promise.reject(new Error("no PWM on this board")) },
+    defaultI2c: "/dev/i2c-1",
+    i2c: () => {
+      throw new Error("no I2C on this board");
+    },
+  };
 }
