@@ -38,7 +38,7 @@ export async function set(args: string[], io: CliIo): Promise<number> {
   if (id === undefined || value === undefined || others.length > 0)
     throw wrongUsage("set takes an ACTUATOR and a VALUE: fieldpost set ACTUATOR VALUE [--for 5s]");
   const command = parseActuatorCommand(Buffer.from(value));
-  if ("malformed" in command || value.trimStart().startsWith("{"))
+  if ("malformed" in command || typeof command.set === "object" || value.trimStart().startsWith("{"))
     throw wrongUsage(`${value}: expected on, off, toggle or a number`);
   const forMs = values.for === undefined ? undefined : parseDurationMs(values.for);
   if (values.for !== undefined && !forMs)

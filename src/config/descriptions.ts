@@ -6,6 +6,7 @@ export const blockDescriptions: Readonly<Record<string, string>> = {
   telemetry: "How readings are taken and sent",
   buffer: "What waits on disk until the broker has acknowledged it",
   health: "The node's reports on itself",
+  commands: "Who may command the node",
   buses: "Only to rename the board's bus or to add adapters",
   gpio: "How the GPIO lines are reached",
   sensors: "What is measured",

@@ -96,6 +96,38 @@ export const healthSettings = settings({
   ),
 });
 
+const publicKey = v.pipe(
+  v.string("expected a public key in base64"),
+  v.regex(
+    /^[A-Za-z0-9+/]{43}=$/,
+    "expected a raw Ed25519 public key in base64: 44 characters (docs/actuators.md says how to make one)",
+  ),
+);
+
+const keyId = v.pipe(
+  v.string(),
+  v.regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, "a key's name takes letters, digits, _ and -"),
+);
+
+const MAX_VALIDITY_MS = 86_400_000;
+
+export const commandsSettings = settings({
+  keys: v.optional(
+    described(
+      v.record(keyId, publicKey),
+      "Ed25519 public keys by name; with any, commands without a signature are refused",
+    ),
+    {},
+  ),
+  max_validity: v.optional(
+    described(
+      duration({ minMs: 1_000, maxMs: MAX_VALIDITY_MS }),
+      "How far ahead the end of a signature may lie",
+    ),
+    "10m",
+  ),
+});
+
 const busName = v.pipe(
   v.string(),
   v.regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, "a bus's name takes letters, digits, _ and -"),
@@ -130,6 +162,7 @@ export const sections = {
   telemetry: v.optional(telemetrySettings, {}),
   buffer: v.optional(bufferSettings, {}),
   health: v.optional(healthSettings, {}),
+  commands: v.optional(commandsSettings, {}),
   buses: v.optional(busesSettings, {}),
   gpio: v.optional(gpioSettings, {}),
 };

@@ -46,6 +46,7 @@ const topLevel = settings({
   telemetry: anything,
   buffer: anything,
   health: anything,
+  commands: anything,
   buses: anything,
   gpio: anything,
   sensors: anything,

@@ -1,5 +1,6 @@
 import type { ActuatorValue } from "../actuators/kind.ts";
-import { parseDurationMs } from "../schema/duration.ts";
+import { MAX_SEQUENCE_MS, MAX_STEPS, type Step } from "../actuators/sequence.ts";
+import { formatDurationMs, parseDurationMs } from "../schema/duration.ts";
 
 /** What every command may say about itself. */
 export interface Provenance {
@@ -9,11 +10,13 @@ export interface Provenance {
   readonly issuedMs?: number;
   /** How long after that it may still be carried out. */
   readonly maxAgeMs?: number;
+  /** A signed command only: when its signature ends, UTC, milliseconds since the epoch. */
+  readonly expiresMs?: number;
 }
 
 /** A command to an actuator. */
 export interface ActuatorCommand extends Provenance {
-  readonly set: ActuatorValue | "toggle";
+  readonly set: ActuatorValue | "toggle" | readonly Step[];
   readonly forMs?: number;
 }
 
@@ -40,7 +43,7 @@ export const MAX_COMMAND_BYTES = 65_536;
 const MAX_ANSWERED_BYTES = 262_144;
 
 const PLAIN_NUMBER = /^[+-]?\d{1,20}(\.\d{1,20})?$/;
-const EXPECTED = "expected on, off, toggle, a number or a JSON object";
+const EXPECTED = "expected on, off, toggle, a number, a JSON object or a list of steps";
 
 /** RFC 3339, section 5.6: with its offset from UTC, or it would say nothing. */
 const TIMESTAMP = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/;
@@ -53,16 +56,51 @@ export function parseActuatorCommand(payload: Uint8Array): ActuatorCommand | Mal
   if (typeof text !== "string") return text;
   if (text === "on" || text === "off" || text === "toggle") return { set: text };
   if (PLAIN_NUMBER.test(text)) return { set: Number(text) };
+  if (text.startsWith("[")) return readPlainSteps(text);
   return readObject(text, ["id", "set", "for", "issued", "max_age"], (fields, provenance) => {
     const set = fields["set"];
     if (set === undefined) return "set is missing";
+    if (Array.isArray(set)) {
+      if (fields["for"] !== undefined) return "for: each step of a sequence has its own";
+      const steps = readSteps(set);
+      return typeof steps === "string" ? steps : { ...provenance, set: steps };
+    }
     const known = set === "on" || set === "off" || set === "toggle";
     if (!known && !(typeof set === "number" && Number.isFinite(set)))
-      return "set: expected on, off, toggle or a number";
+      return "set: expected on, off, toggle, a number or a list of steps";
     const forMs = readDuration(fields["for"]);
     if (forMs === "malformed" || forMs === 0) return "for: expected a duration such as 30s";
     return { ...provenance, set: set as ActuatorValue | "toggle", ...(forMs !== undefined && { forMs }) };
   });
+}
+
+function readPlainSteps(text: string): ActuatorCommand | Malformed {
+  const list = parseJson(text);
+  const steps = Array.isArray(list) ? readSteps(list) : EXPECTED;
+  return typeof steps === "string" ? { malformed: steps } : { set: steps };
+}
+
+/** A sequence, or what is wrong with it. Only its last step may be without an end. */
+function readSteps(list: readonly unknown[]): readonly Step[] | string {
+  if (list.length === 0 || list.length > MAX_STEPS) return `set: expected 1 to ${MAX_STEPS} steps`;
+  const steps: Step[] = [];
+  let totalMs = 0;
+  for (const [index, item] of list.entries()) {
+    const at = `step ${index + 1}`;
+    const { set, for: lasts, ...strange } = (item ?? {}) as Fields;
+    const unknown = Object.keys(strange)[0];
+    if (typeof item !== "object" || Array.isArray(item) || unknown !== undefined)
+      return `${at}: expected {"set":"on","for":"2s"}`;
+    if (set !== "on" && set !== "off" && !(typeof set === "number" && Number.isFinite(set)))
+      return `${at}: set: expected on, off or a number`;
+    const forMs = readDuration(lasts);
+    if (forMs === "malformed" || forMs === 0) return `${at}: for: expected a duration such as 2s`;
+    if (forMs === undefined && index < list.length - 1) return `${at}: for is missing`;
+    totalMs += forMs ?? 0;
+    steps.push({ set, ...(forMs !== undefined && { forMs }) });
+  }
+  if (totalMs > MAX_SEQUENCE_MS) return `set: a sequence takes ${formatDurationMs(MAX_SEQUENCE_MS)} at most`;
+  return steps;
 }
 
 /** Reads the payload of `command/node`. Never throws. */
@@ -104,7 +142,7 @@ function idOf(payload: Uint8Array): string | undefined {
 }
 
 /** The keys of the payload's JSON object, on no prototype: a key called `__proto__` is just unknown. */
-type Fields = Readonly<Record<string, unknown>>;
+export type Fields = Readonly<Record<string, unknown>>;
 
 function readObject<C extends Provenance>(
   text: string,
@@ -125,10 +163,14 @@ function readObject<C extends Provenance>(
   return typeof command === "string" ? answerable(command) : command;
 }
 
-function parseObject(text: string): Fields | undefined {
-  if (!text.startsWith("{")) return undefined;
+export function parseObject(text: string): Fields | undefined {
+  const value = text.startsWith("{") ? parseJson(text) : undefined;
+  return value === undefined ? undefined : (Object.assign(Object.create(null), value) as Fields);
+}
+
+function parseJson(text: string): unknown {
   try {
-    return Object.assign(Object.create(null), JSON.parse(text)) as Fields;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
@@ -147,7 +189,7 @@ function readProvenance(id: string | undefined, fields: Fields): Provenance | st
   };
 }
 
-function readTimestamp(value: unknown): number | "malformed" | undefined {
+export function readTimestamp(value: unknown): number | "malformed" | undefined {
   if (value === undefined) return undefined;
   const wallMs = typeof value === "string" && TIMESTAMP.test(value) ? Date.parse(value) : Number.NaN;
   return Number.isNaN(wallMs) ? "malformed" : wallMs;
@@ -158,7 +200,7 @@ function readDuration(value: unknown): number | "malformed" | undefined {
   return (typeof value === "string" ? parseDurationMs(value) : undefined) ?? "malformed";
 }
 
-function isId(value: unknown): value is string {
+export function isId(value: unknown): value is string {
   return typeof value === "string" && /^[\x20-\x7e]{1,128}$/.test(value);
 }
 

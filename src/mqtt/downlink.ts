@@ -1,4 +1,5 @@
-import type { Guard } from "../actuators/guard.ts";
+import type { Guard, Outcome } from "../actuators/guard.ts";
+import { impossible, type RunningSequence, runSequence, type Step } from "../actuators/sequence.ts";
 import type { Clock } from "../device/clock.ts";
 import type { Log } from "../log.ts";
 import {
@@ -10,9 +11,10 @@ import {
 } from "./command.ts";
 import { createComplaints } from "./complaints.ts";
 import type { Journal } from "./journal.ts";
-import { type CommandOutcome, judge, type Reply } from "./judge.ts";
+import { type CommandOutcome, judge, MAX_CLOCK_SKEW_MS, type Reply } from "./judge.ts";
 import type { Incoming, Outgoing } from "./link.ts";
 import { addressed, mayRespondTo, resultJson } from "./result.ts";
+import type { Unseal } from "./signature.ts";
 import { NODE_TARGET, type Topics } from "./topics.ts";
 
 /** Does what `command/node` asks for. Rejects with an error for people where it could not. */
@@ -24,6 +26,14 @@ export interface DownlinkParts {
   readonly journal: Journal;
   readonly clock: Clock;
   readonly log: Log;
+  /** Absent: commands need no signature. */
+  readonly signed?: {
+    readonly unseal: Unseal;
+    /** How far ahead a signature's end may lie. */
+    readonly maxValidityMs: number;
+  };
+  /** Ends the sequences that run. */
+  readonly stopping?: AbortSignal;
   readonly nodeCommands: Readonly<Partial<Record<NodeAction, NodeHandler>>>;
   /** Whether the broker may have kept a message that arrives now while the node was away. */
   couldBeQueued(): boolean;
@@ -45,6 +55,8 @@ const MAX_WAITING = 16;
 interface Lane {
   depth: number;
   tail: Promise<void>;
+  /** Goes on while the lane is free again, until it ends or a command cancels it. */
+  sequence?: { readonly running: RunningSequence; readonly reported: Promise<void> } | undefined;
 }
 
 export function createDownlink(parts: DownlinkParts): Downlink {
@@ -58,8 +70,8 @@ export function createDownlink(parts: DownlinkParts): Downlink {
     const target = topics.commandTarget(message.topic);
     // An empty payload is how a retained message is deleted: nobody commands anything.
     if (target === undefined || message.payload.length === 0) return;
-    const command =
-      target === NODE_TARGET ? parseNodeCommand(message.payload) : parseActuatorCommand(message.payload);
+    const command = read(target, message);
+    if ("refused" in command) return refuseUnsigned(target, message, command.refused, command.id);
     if ("malformed" in command) return refuseUnread(target, message, command.malformed, command.id);
     const lane = lanes.get(target);
     if (!lane) return refuseUnread(target, message, "no such actuator", command.id);
@@ -75,6 +87,21 @@ export function createDownlink(parts: DownlinkParts): Downlink {
       .finally(() => lane.depth--);
     lane.tail = done;
     return done;
+  }
+
+  function read(target: string, { topic, payload }: Incoming) {
+    const parse = target === NODE_TARGET ? parseNodeCommand : parseActuatorCommand;
+    if (!parts.signed) return parse(payload);
+    const unsealed = parts.signed.unseal(topic, payload);
+    if ("refused" in unsealed) return unsealed;
+    const { nonce, expiresMs } = unsealed;
+    const tooFar = expiresMs > clock.wallMs() + parts.signed.maxValidityMs + MAX_CLOCK_SKEW_MS;
+    if (clock.synced() && tooFar)
+      return { refused: "signature: expires lies too far ahead (commands.max_validity)", id: nonce };
+    const command = parse(unsealed.payload);
+    if (command.id !== undefined && command.id !== nonce)
+      return { refused: "signature: the nonce is the id: leave the id out, or make it the same", id: nonce };
+    return { ...command, id: nonce, expiresMs };
   }
 
   /** Freshness is judged when the command's turn has come, not when it arrived. */
@@ -94,19 +121,21 @@ export function createDownlink(parts: DownlinkParts): Downlink {
     });
     if (refusal?.status === "duplicate") return answer(target, message, id, refusal);
     if (refusal) return settle(target, message, id, withState(target, refusal as CommandOutcome));
-    const unremembered = await begin(id);
+    const unremembered = await begin(id, command.expiresMs);
     if (unremembered !== undefined && !isSafe(target, command))
       return answer(target, message, id, withState(target, { status: "rejected", error: unremembered }));
+    if ("set" in command) await cancelSequence(target);
+    if ("set" in command && isSequence(command.set)) return startSequence(target, message, id, command.set);
     const outcome = "set" in command ? await move(target, command) : await serve(command);
     await finish(id, { ...outcome, target });
     answer(target, message, id, outcome);
   }
 
   /** Returns why the id cannot be remembered, where the disk refuses. */
-  async function begin(id: string | undefined): Promise<string | undefined> {
+  async function begin(id: string | undefined, untilMs: number | undefined): Promise<string | undefined> {
     if (id === undefined) return undefined;
     try {
-      await journal.begin(id);
+      await journal.begin(id, untilMs);
       return undefined;
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
@@ -127,10 +156,46 @@ export function createDownlink(parts: DownlinkParts): Downlink {
     return "set" in command && command.set === guard.rules(target)?.safe;
   }
 
+  /** Its outcome is known and answered before the command that cancels it is carried out. */
+  async function cancelSequence(target: string): Promise<void> {
+    const { sequence } = lanes.get(target)!;
+    sequence?.running.cancel("cancelled by a later command");
+    await sequence?.reported;
+  }
+
+  /**
+   * Frees the lane after the first step, so that a later command can cancel the rest. The broker gets its PUBACK then
+   * as well, or commands behind this one would have to wait for it [MQTT-4.6.0-2]; the journal knows the id, and answers
+   * for the outcome even if the node stops before there is one.
+   */
+  async function startSequence(
+    target: string,
+    message: Incoming,
+    id: string | undefined,
+    steps: readonly Step[],
+  ): Promise<void> {
+    const report = async (outcome: CommandOutcome) => {
+      await finish(id, { ...outcome, target });
+      answer(target, message, id, outcome);
+    };
+    const never = impossible(guard, target, steps);
+    if (never !== undefined) return report(withState(target, { status: "rejected", error: never }));
+    const lane = lanes.get(target)!;
+    const running = runSequence(guard, target, steps, clock, parts.stopping);
+    const reported = running.ended.then(async (outcome) => {
+      if (lane.sequence?.running === running) lane.sequence = undefined;
+      await report(outcomeOf(outcome));
+    });
+    lane.sequence = { running, reported };
+    const { status } = await running.first;
+    if (status !== "done") await reported;
+  }
+
   async function move(target: string, { set, forMs }: ActuatorCommand): Promise<CommandOutcome> {
-    const request = { set, cause: "command", ...(forMs !== undefined && { forMs }) } as const;
-    const { status, state, error } = await guard.request(target, request);
-    return { status, ...(state !== undefined && { state }), ...(error !== undefined && { error }) };
+    if (isSequence(set)) throw new TypeError("a sequence is not one move");
+    return outcomeOf(
+      await guard.request(target, { set, cause: "command", ...(forMs !== undefined && { forMs }) }),
+    );
   }
 
   async function serve(command: NodeCommand): Promise<CommandOutcome> {
@@ -171,6 +236,13 @@ export function createDownlink(parts: DownlinkParts): Downlink {
     await settle(target, message, id, { status: "rejected", error: reason });
   }
 
+  /** Not remembered: whoever has no key must not be able to use ids up, nor the disk. */
+  function refuseUnsigned(target: string, message: Incoming, reason: string, id: string | undefined): void {
+    complain("a command is refused", reason, { target: target.slice(0, 64) });
+    if (id === undefined && message.responseTopic === undefined) return;
+    answer(target, message, id, withState(target, { status: "rejected", error: reason }));
+  }
+
   function answer(target: string, message: Incoming, id: string | undefined, reply: Reply): void {
     const { responseTopic } = message;
     if (responseTopic !== undefined && !mayRespondTo(responseTopic, topics.root))
@@ -188,4 +260,12 @@ export function createDownlink(parts: DownlinkParts): Downlink {
   }
 
   return { filters: [topics.commands], receive };
+}
+
+function isSequence(set: ActuatorCommand["set"]): set is readonly Step[] {
+  return typeof set === "object";
+}
+
+function outcomeOf({ status, state, error }: Outcome): CommandOutcome {
+  return { status, ...(state !== undefined && { state }), ...(error !== undefined && { error }) };
 }

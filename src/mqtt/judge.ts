@@ -57,10 +57,15 @@ function duplicateOf(first: CommandOutcome | "running", target: string): Reply {
 }
 
 function stale(command: Provenance, circumstances: Circumstances): Reply | undefined {
-  const { issuedMs, maxAgeMs } = command;
+  const { issuedMs, maxAgeMs, expiresMs } = command;
   const { nowWallMs, clockSynced, couldBeQueued } = circumstances;
   const rejected = (error: string): Reply => ({ status: "rejected", error });
-  if (couldBeQueued && (issuedMs === undefined || maxAgeMs === undefined))
+  if (expiresMs !== undefined) {
+    if (!clockSynced)
+      return rejected("the node's clock is not set: it cannot tell whether the signature still holds");
+    if (nowWallMs > expiresMs) return { status: "expired", error: "its signature has expired" };
+  }
+  if (expiresMs === undefined && couldBeQueued && (issuedMs === undefined || maxAgeMs === undefined))
     return rejected("the broker may have queued it: issued and max_age are needed");
   if (issuedMs === undefined) return undefined;
   if (clockSynced && issuedMs > nowWallMs + MAX_CLOCK_SKEW_MS) return rejected("issued in the future");

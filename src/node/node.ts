@@ -8,7 +8,7 @@ import type { Random } from "../device/random.ts";
 import type { Log } from "../log.ts";
 import { createAbout } from "../mqtt/about.ts";
 import type { Dial } from "../mqtt/dial.ts";
-import { createDownlink } from "../mqtt/downlink.ts";
+import { createDownlink, type DownlinkParts } from "../mqtt/downlink.ts";
 import { openJournal } from "../mqtt/journal.ts";
 import { createRetained } from "../mqtt/retained.ts";
 import type { Session, SessionStatus } from "../mqtt/session.ts";
@@ -103,6 +103,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
   const journal = await openJournal({
     file: journalFileOn(files, join(config.buffer.path, "commands.journal")),
     log,
+    wallMs: () => (clock.synced() ? clock.wallMs() : undefined),
   });
 
   const retained = createRetained(link, log);
@@ -127,6 +128,8 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     journal,
     clock,
     log,
+    ...(await signing(config)),
+    stopping: running.signal,
     couldBeQueued: () => config.mqtt.session_expiry > 0,
     publishResult: async (message) => link()?.publish(message),
     nodeCommands: {
@@ -259,4 +262,11 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     },
     abandon: () => link()?.abandon(new Error("the node was killed")),
   };
+}
+
+/** Only a node that wants signatures loads what checks them. */
+async function signing({ commands }: Config): Promise<Pick<DownlinkParts, "signed">> {
+  if (Object.keys(commands.keys).length === 0) return {};
+  const { createUnseal } = await import("../mqtt/signature.ts");
+  return { signed: { unseal: createUnseal(commands.keys), maxValidityMs: commands.max_validity } };
 }

@@ -28,12 +28,13 @@ describe("a plain command", () => {
     "1_000",
     "on off",
     '"on"',
-    "[]",
     "null",
     "1,5",
     "9".repeat(21),
   ])("%j is none", (text) => {
-    expect(parse(text)).toEqual({ malformed: "expected on, off, toggle, a number or a JSON object" });
+    expect(parse(text)).toEqual({
+      malformed: "expected on, off, toggle, a number, a JSON object or a list of steps",
+    });
   });
 });
 
@@ -51,11 +52,12 @@ describe("a JSON command", () => {
 
   test.each([
     ['{"id":"a1"}', "set is missing"],
-    ['{"id":"a1","set":true}', "set: expected on, off, toggle or a number"],
-    ['{"id":"a1","set":"ON"}', "set: expected on, off, toggle or a number"],
-    ['{"id":"a1","set":1e999}', "set: expected on, off, toggle or a number"],
-    ['{"id":"a1","set":null}', "set: expected on, off, toggle or a number"],
-    ['{"id":"a1","set":["on"]}', "set: expected on, off, toggle or a number"],
+    ['{"id":"a1","set":true}', "set: expected on, off, toggle, a number or a list of steps"],
+    ['{"id":"a1","set":"ON"}', "set: expected on, off, toggle, a number or a list of steps"],
+    ['{"id":"a1","set":1e999}', "set: expected on, off, toggle, a number or a list of steps"],
+    ['{"id":"a1","set":null}', "set: expected on, off, toggle, a number or a list of steps"],
+    ['{"id":"a1","set":["on"]}', 'step 1: expected {"set":"on","for":"2s"}'],
+    ['{"id":"a1","set":[{"set":"on"}],"for":"1s"}', "for: each step of a sequence has its own"],
     ['{"id":"a1","set":"on","for":30}', "for: expected a duration such as 30s"],
     ['{"id":"a1","set":"on","for":"0s"}', "for: expected a duration such as 30s"],
     ['{"id":"a1","set":"on","for":null}', "for: expected a duration such as 30s"],

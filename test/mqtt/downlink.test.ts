@@ -210,8 +210,8 @@ describe("what never moves an output", () => {
     for (let n = 0; n < 100; n++) await end.send("pump", { set: "on", [`key${n}`]: 1 });
     expect(end.warnings.length).toBeLessThanOrEqual(32);
     expect(end.warnings.slice(0, 2)).toEqual([
-      "a command is refused: expected on, off, toggle, a number or a JSON object",
-      "a command is refused: set: expected on, off, toggle or a number",
+      "a command is refused: expected on, off, toggle, a number, a JSON object or a list of steps",
+      "a command is refused: set: expected on, off, toggle, a number or a list of steps",
     ]);
   });
 });

@@ -25,6 +25,7 @@ export interface NodeEndOptions {
   readonly couldBeQueued?: () => boolean;
   readonly publishResult?: DownlinkParts["publishResult"];
   readonly synced?: boolean;
+  readonly signed?: DownlinkParts["signed"];
 }
 
 /** Everything between the broker's message and the relay, with a restart that keeps the disk. */
@@ -57,20 +58,25 @@ export class NodeEnd {
     this.#life.abort();
     this.#life = new AbortController();
     const gpio = this.relays.gpio(this.#life.signal);
-    const { nodeCommands = {}, couldBeQueued = () => false, publishResult } = this.#options;
+    const { nodeCommands = {}, couldBeQueued = () => false, publishResult, signed } = this.#options;
     const log: Log = {
       ...silentLog,
       warn: (message, fields) => this.warnings.push(`${message}: ${fields?.["reason"]}`),
     };
     const actuators = configured(this.#options.actuators);
     this.guard = await this.clock.run(openWired({ actuators, gpio, clock: this.clock }));
-    this.journal = await openJournal({ file: this.file, log: silentLog });
+    this.journal = await openJournal({
+      file: this.file,
+      log: silentLog,
+      wallMs: () => (this.clock.synced() ? this.clock.wallMs() : undefined),
+    });
     this.downlink = createDownlink({
       topics: topicsUnder(ROOT),
       guard: this.guard,
       journal: this.journal,
       clock: this.clock,
       log,
+      ...(signed && { signed }),
       nodeCommands,
       couldBeQueued,
       publishResult: async (message) => {
