@@ -2,7 +2,6 @@ import type { Clock } from "../device/clock.ts";
 import { formatDurationMs } from "../schema/duration.ts";
 import type { Guard, Outcome } from "./guard.ts";
 import type { ActuatorValue } from "./kind.ts";
-import type { Rules } from "./rules.ts";
 
 /** One step of a sequence. */
 export interface Step {
@@ -40,22 +39,18 @@ export function impossible(guard: Guard, id: string, steps: readonly Step[]): st
     const at = `step ${index + 1} of ${steps.length}`;
     if (!rules.accepts(set)) return `${at}: value: ${id} cannot be ${set}`;
     const ends = forMs > 0;
-    const on = !isOff(rules, set);
+    const on = rules.isOn(set);
     const following = steps[index + 1]?.set ?? rules.off;
     onMs = on ? onMs + forMs : 0;
     if (rules.maxOnMs !== undefined && onMs > rules.maxOnMs)
       return `${at}: max_on: ${id} may be on for ${formatDurationMs(rules.maxOnMs)} at most`;
-    if (!ends || isOff(rules, following) !== on) continue;
+    if (!ends || rules.isOn(following) === on) continue;
     if (on && onMs < rules.minOnMs)
       return `${at}: min_on: ${id} stays on for ${formatDurationMs(rules.minOnMs)} at least`;
     if (!on && index < steps.length - 1 && forMs < rules.minOffMs)
       return `${at}: min_off: ${id} stays off for ${formatDurationMs(rules.minOffMs)} at least`;
   }
   return undefined;
-}
-
-function isOff(rules: Rules, value: ActuatorValue): boolean {
-  return value === rules.off || value === "off" || value === 0;
 }
 
 /**
@@ -78,13 +73,13 @@ export function runSequence(
   const rules = guard.rules(id);
   const last = steps.at(-1);
   const plan: readonly Step[] =
-    rules && last?.forMs !== undefined && !isOff(rules, last.set) ? [...steps, { set: rules.off }] : steps;
+    rules && last?.forMs !== undefined && rules.isOn(last.set) ? [...steps, { set: rules.off }] : steps;
 
   const begin = ({ set, forMs }: Step): Promise<Outcome> =>
     guard.request(id, {
       set,
       cause: "command",
-      ...(forMs !== undefined && rules && !isOff(rules, set) && { forMs: forMs + LEASE_GRACE_MS }),
+      ...(forMs !== undefined && rules && rules.isOn(set) && { forMs: forMs + LEASE_GRACE_MS }),
     });
 
   const first = begin(plan[0]!);

@@ -53,7 +53,8 @@ async function drop({ outbox, recorder, log }: LocalParts, { to_seq: toSeq }: Lo
 async function set({ guard }: LocalParts, request: LocalRequest) {
   const id = String(request["actuator"]);
   const command = parseActuatorCommand(Buffer.from(String(request["value"])));
-  if (!("set" in command)) throw new Error("value: expected on, off, toggle or a number");
+  if (!("set" in command) || typeof command.set === "object")
+    throw new Error("value: expected on, off, toggle or a number");
   const forMs = request["for"] === undefined ? undefined : parseDurationMs(String(request["for"]));
   if (request["for"] !== undefined && !forMs) throw new Error("for: expected a duration such as 30s");
   const outcome = await guard.request(id, {
