@@ -79,7 +79,7 @@ export function runSequence(
     guard.request(id, {
       set,
       cause: "command",
-      ...(forMs !== undefined && rules && rules.isOn(set) && { forMs: forMs + LEASE_GRACE_MS }),
+      ...(forMs !== undefined && rules?.isOn(set) && { forMs: forMs + LEASE_GRACE_MS }),
     });
 
   const first = begin(plan[0]!);
