@@ -155,11 +155,11 @@ describe("what never moves an output", () => {
 
   test("a command that waited too long behind another", async () => {
     const end = await start();
-    end.relays.writeMs = 5_000;
+    end.relays.writeMs = 1_000;
     const issued = isoTime(end.clock.wallMs());
     const both = Promise.all([
       end.receive("pump", "on"),
-      end.receive("pump", JSON.stringify({ id: "late", set: "off", issued, max_age: "2s" })),
+      end.receive("pump", JSON.stringify({ id: "late", set: "off", issued, max_age: "500ms" })),
     ]);
     await end.clock.run(both);
     expect(end.answers().at(-1)).toMatchObject({ id: "late", status: "expired", state: "on" });
