@@ -35,6 +35,8 @@ export interface Part {
   readonly name: string;
   /** What is measured, in one line. */
   readonly title: string;
+  /** Runs only when it is named: it takes long, or builds something first. */
+  readonly onRequest?: true;
   measure(bench: Bench): Promise<Findings>;
 }
 

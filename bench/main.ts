@@ -4,6 +4,7 @@ import { bundle } from "./bundle.ts";
 import { drain } from "./drain.ts";
 import type { Bench, Part } from "./figure.ts";
 import { flash } from "./flash.ts";
+import { hardware } from "./hardware.ts";
 import { machine } from "./machine.ts";
 import { memory } from "./memory.ts";
 import { outbox } from "./outbox.ts";
@@ -11,7 +12,7 @@ import { misses, type Report, toJson, toText } from "./report.ts";
 import { makeScratchFolder } from "./scratch.ts";
 import { start } from "./start.ts";
 
-const parts: readonly Part[] = [bundle, start, memory, outbox, drain, flash];
+const parts: readonly Part[] = [bundle, start, memory, outbox, drain, flash, hardware];
 
 const { values } = parseArgs({
   options: {
@@ -20,7 +21,9 @@ const { values } = parseArgs({
     only: { type: "string" },
   },
 });
-const chosen = parts.filter(({ name }) => values.only === undefined || name === values.only);
+const chosen = parts.filter(({ name, onRequest }) =>
+  values.only === undefined ? !onRequest : name === values.only,
+);
 if (chosen.length === 0) {
   process.stderr.write(`bench: --only takes one of: ${parts.map(({ name }) => name).join(", ")}\n`);
   process.exit(64);

@@ -11,7 +11,12 @@ process.chdir(root);
 const outdir = mkdtempSync(join(tmpdir(), "fieldpost-bench-code-"));
 process.on("exit", () => rmSync(outdir, { recursive: true, force: true }));
 await build({
-  entryPoints: ["bench/main.ts", "bench/drain-fieldpost.ts", "bench/drain-mqttjs.ts"],
+  entryPoints: [
+    "bench/main.ts",
+    "bench/drain-fieldpost.ts",
+    "bench/drain-mqttjs.ts",
+    "bench/hardware-guest.ts",
+  ],
   outdir,
   bundle: true,
   platform: "node",
@@ -23,4 +28,6 @@ await build({
   logLevel: "warning",
 });
 symlinkSync(join(root, "node_modules"), join(outdir, "node_modules"));
+// Where the product's code looks for its native part.
+symlinkSync(join(root, "dist/native"), join(outdir, "native"));
 await import(pathToFileURL(join(outdir, "main.mjs")).href);

@@ -4,8 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import type { Guest, WriteCache } from "./boot.ts";
 import { BUILT, bundle } from "./bundles.ts";
-import { bootGuest, type Guest, type WriteCache } from "./guest.ts";
+import { bootGuest } from "./guest.ts";
 import type { Life, Told } from "./power-cut-account.ts";
 
 const SCRIPT = fileURLToPath(new URL("guest/power-cut.sh", import.meta.url));

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Ledger } from "../../src/audit/ledger.ts";
 import { seededRandom } from "../../src/device/random.ts";
-import type { WriteCache } from "./guest.ts";
+import type { WriteCache } from "./boot.ts";
 import { Account, type Told } from "./power-cut-account.ts";
 import { createNode, type PowerCutNodeOptions } from "./power-cut-node.ts";
 

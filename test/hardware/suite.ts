@@ -1,8 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "vitest";
+import type { GuestJob } from "./boot.ts";
 import { bundle } from "./bundles.ts";
-import { bootGuest, type GuestJob } from "./guest.ts";
+import { bootGuest } from "./guest.ts";
 
 const LIMIT_S = 60;
 

@@ -31,6 +31,8 @@ export async function eventually(what: string, condition: () => boolean): Promis
 export interface SimulatedChip {
   /** The kernel's number of the first line, in sysfs. */
   readonly base: number;
+  /** The file that a line's wire is driven by: `pull-up` or `pull-down`. */
+  wire(line: number): string;
   /** What an input's wire carries. */
   drive(line: number, level: 0 | 1): void;
   /** The level of an output, or of what drives an input. */
@@ -63,14 +65,15 @@ export function simulateChip({ name, label, lineCount, hog }: ChipOptions): Simu
   }
   writeFileSync(`${device}/live`, "1");
   const wires = `/sys/devices/platform/${read(`${device}/dev_name`)}/${read(`${bank}/chip_name`)}`;
+  const wire = (line: number) => `${wires}/sim_gpio${line}/pull`;
   const CLASS = "/sys/class/gpio";
   const inSysfs = readdirSync(CLASS).find(
     (chip) => /^gpiochip/.test(chip) && read(`${CLASS}/${chip}/label`) === label,
   );
   return {
     base: Number(read(`${CLASS}/${inSysfs}/base`)),
-    drive: (line, level) =>
-      writeFileSync(`${wires}/sim_gpio${line}/pull`, level === 1 ? "pull-up" : "pull-down"),
+    wire,
+    drive: (line, level) => writeFileSync(wire(line), level === 1 ? "pull-up" : "pull-down"),
     level: (line) => (read(`${wires}/sim_gpio${line}/value`) === "1" ? 1 : 0),
   };
 }
