@@ -15,7 +15,6 @@ const NOT_YET: readonly Later[] = [
   { path: ["web"] },
   { path: ["mqtt", "home_assistant"] },
   { path: ["mqtt", "convention"], values: ["homie5", "sparkplug_b"], only: "fieldpost" },
-  { path: ["telemetry", "encoding"], values: ["cbor", "senml+json", "senml+cbor"] },
   { path: ["buffer", "when_full"], values: ["thin"] },
   { path: ["buffer", "tail"] },
   { path: ["buffer", "replay", "order"], values: ["live_first"] },

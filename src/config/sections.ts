@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { ENCODINGS } from "../mqtt/encoding.ts";
 import { mqttSettings } from "../mqtt/settings.ts";
 import { duration } from "../schema/duration.ts";
 import { settings } from "../schema/settings.ts";
@@ -45,7 +46,7 @@ export const telemetrySettings = settings({
     described(v.picklist([0, 1, 2]), "MQTT quality of service; below 1 nothing is promised to arrive"),
     1,
   ),
-  encoding: v.optional(described(v.picklist(["json"]), "How readings are written"), "json"),
+  encoding: v.optional(described(v.picklist(ENCODINGS), "How readings and events are written"), "json"),
 });
 
 const replaySettings = settings({

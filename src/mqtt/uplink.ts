@@ -1,9 +1,9 @@
 import type { Clock } from "../device/clock.ts";
 import type { Log } from "../log.ts";
 import type { Entry, Outbox } from "../outbox/outbox.ts";
-import { toJson } from "../record/json.ts";
 import { decodeSample } from "../record/record.ts";
 import { sampleTime } from "../record/time.ts";
+import { type EncodeRecord, encodeJson } from "./encoding.ts";
 import { type OpenLink, type Outgoing, PublishRefusedError } from "./link.ts";
 import { createPace, type Pace } from "./pace.ts";
 import { isFinalRefusal, PACKET_TOO_LARGE } from "./reason-codes.ts";
@@ -25,6 +25,8 @@ export interface UplinkOptions {
   /** Stands before the topics of the records. */
   readonly topicRoot: string;
   readonly qos: 0 | 1 | 2;
+  /** How a record is spelled; JSON where absent. */
+  readonly encode?: EncodeRecord;
   /** Records on the way to the broker at once; capped by its Receive Maximum. */
   readonly maxInFlight: number;
   /** Records per second; 0: as fast as the broker takes them. */
@@ -56,7 +58,7 @@ export interface Uplink {
 }
 
 export function createUplink(options: UplinkOptions): Uplink {
-  const { outbox, topicRoot, qos, clock, log } = options;
+  const { outbox, topicRoot, qos, encode: spell = encodeJson, clock, log } = options;
   const warned = new Set<string>();
   let window: Window | undefined;
   let delivered = 0;
@@ -148,7 +150,7 @@ export function createUplink(options: UplinkOptions): Uplink {
     const sample = decodeSample(record);
     return {
       topic: `${topicRoot}/${sample.topic}`,
-      payload: toJson(seq, sampleTime(sample, clock), sample),
+      payload: spell(seq, sampleTime(sample, clock), sample),
       qos,
       retain: false,
     };

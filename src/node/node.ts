@@ -21,6 +21,7 @@ import { createRecorder } from "../record/recorder.ts";
 import type { Sampler } from "../sensors/sampler.ts";
 import { aboutNode } from "./about.ts";
 import type { Actuators } from "./actuators.ts";
+import { encodingOf } from "./encoding.ts";
 import { createForecaster } from "./forecast.ts";
 import { createHealth } from "./health.ts";
 import { outboxOptions } from "./outbox-options.ts";
@@ -144,6 +145,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     outbox,
     topicRoot: topics.root,
     qos: config.telemetry.qos,
+    encode: await encodingOf(config),
     maxInFlight: config.mqtt.max_in_flight,
     ratePerSecond: config.buffer.replay.rate,
     clock,

@@ -1,0 +1,29 @@
+import type { Config } from "../config/config.ts";
+import { type EncodeRecord, encodeJson } from "../mqtt/encoding.ts";
+import type { SenmlOptions } from "../mqtt/senml.ts";
+import { fieldsOf } from "../sensors/driver.ts";
+import { filteredFields } from "../sensors/filters.ts";
+
+/** How this node spells its records. Each encoding but JSON is a part of its own. */
+export async function encodingOf(config: Config): Promise<EncodeRecord> {
+  switch (config.telemetry.encoding) {
+    case "json":
+      return encodeJson;
+    case "cbor":
+      return (await import("../mqtt/encoding-cbor.ts")).encodeCbor;
+    case "senml+json":
+      return (await import("../mqtt/encoding-senml.ts")).senmlJsonEncoder(senmlOptions(config));
+    case "senml+cbor":
+      return (await import("../mqtt/encoding-senml-cbor.ts")).senmlCborEncoder(senmlOptions(config));
+  }
+}
+
+function senmlOptions({ device, sensors }: Config): SenmlOptions {
+  const fields = new Map(
+    sensors.map(({ id, driver, options, filters }) => [
+      `telemetry/${id}`,
+      filteredFields(fieldsOf(driver, options), filters),
+    ]),
+  );
+  return { device: device.id, unitOf: (topic, field) => fields.get(topic)?.[field]?.unit };
+}
