@@ -24,6 +24,11 @@ export interface Output {
   close(): Promise<void>;
 }
 
+/** Where a kind with `bus` among its options finds that bus; absent: on the board's user bus. */
+export interface Placed {
+  readonly i2cPath?: string;
+}
+
 /** A kind's options after validation. */
 export type Options<E extends v.ObjectEntries> = v.InferOutput<v.StrictObjectSchema<E, undefined>>;
 
@@ -39,6 +44,8 @@ export interface ActuatorKind<E extends v.ObjectEntries = v.ObjectEntries> {
   readonly off?: ActuatorValue;
   /** Whether it can take this value. */
   accepts(value: ActuatorValue, options: Options<E>): boolean;
+  /** The numbers that it takes, where it takes any. */
+  range?(options: Options<E>): { readonly min: number; readonly max: number; readonly unit: string };
   /** Whether a value means that the load runs. Default: all but `off` and 0. */
   isOn?(value: ActuatorValue): boolean;
   /** A value that ends by itself: after how long it is `off` again at the latest. Default: none does. */
@@ -48,7 +55,7 @@ export interface ActuatorKind<E extends v.ObjectEntries = v.ObjectEntries> {
   /** Takes the hardware with `initial` as its very first state. */
   open(
     board: OutputBoard,
-    options: Options<E>,
+    options: Options<E> & Placed,
     initial: ActuatorValue,
     context: OutputContext,
   ): Promise<Output>;

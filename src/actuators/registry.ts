@@ -3,6 +3,10 @@ import type { AnyActuatorKind } from "./kind.ts";
 /** Each kind is a part of its own: a node loads those that its configuration names. */
 const builtIn: Readonly<Record<string, () => Promise<AnyActuatorKind>>> = {
   digital_output: async () => (await import("./digital-output.ts")).digitalOutput,
+  pwm: async () => (await import("./pwm.ts")).pwm,
+  servo: async () => (await import("./servo.ts")).servo,
+  dac: async () => (await import("./dac.ts")).dac,
+  relay_board: async () => (await import("./relay-board.ts")).relayBoard,
 };
 
 /** What a configuration may call an actuator's kind. */

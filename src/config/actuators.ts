@@ -3,19 +3,28 @@ import { type ActuatorValue, type AnyActuatorKind, isOnFor } from "../actuators/
 import { actuatorKindNames } from "../actuators/registry.ts";
 import { actuatorEntries, commonActuatorEntries } from "../actuators/settings.ts";
 import type { ActuatorConfig } from "./config.ts";
+import { busPath } from "./expanders.ts";
 import { describe } from "./explain.ts";
 import { type Finding, wrongValue } from "./finding.ts";
 import { explainLoosely, isMap, optionsOf, parseItem, type Raw, type Resolved, wrong } from "./item.ts";
 import { nearest } from "./nearest.ts";
+import type { Sections } from "./sections.ts";
+import { checkBusName } from "./sensor-checks.ts";
 import type { Path } from "./tree.ts";
 
 type CommonActuatorSettings = v.InferOutput<v.StrictObjectSchema<typeof commonActuatorEntries, undefined>>;
+
+export interface ActuatorContext {
+  readonly kinds: ReadonlyMap<string, AnyActuatorKind>;
+  /** Absent where that block is itself wrong. */
+  readonly buses: Sections["buses"] | undefined;
+}
 
 /** Validates one actuator against the common keys together with its kind's. */
 export function resolveActuator(
   item: unknown,
   path: Path,
-  kinds: ReadonlyMap<string, AnyActuatorKind>,
+  { kinds, buses }: ActuatorContext,
 ): Resolved<ActuatorConfig> {
   if (!isMap(item)) return wrong([wrongValue(path, `expected a map, found ${describe(item)}`)]);
   const name = item["driver"];
@@ -26,12 +35,22 @@ export function resolveActuator(
   const all = [
     ...findings,
     ...(optionsFit ? checkValues(kind, options, output, path, blamed) : []),
+    ...("bus" in output ? checkBusName(output["bus"], path, buses) : []),
     ...checkLimits(kind, output, path, blamed),
   ];
   const pins = optionsFit ? kind.pins(options) : [];
   if (all.length > 0) return { findings: all, pins };
   const { driver: _, ...common } = onlyCommon(output);
-  return { config: { ...common, kind, options }, findings: [], pins };
+  const { bus, address } = options as { bus?: string; address?: number };
+  if (bus === undefined) return { config: { ...common, kind, options }, findings: [], pins };
+  const i2cPath = busPath(bus, buses);
+  const placed = {
+    bus,
+    ...(address !== undefined && { address }),
+    ...(i2cPath !== undefined && { i2cPath }),
+  };
+  const config = { ...common, ...placed, kind, options: { ...options, ...placed } };
+  return { config, findings: [], pins };
 }
 
 function unknownKind(name: unknown, path: Path): Finding[] {

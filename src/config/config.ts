@@ -44,7 +44,11 @@ export interface SensorConfig
 
 export interface ActuatorConfig extends Readonly<Omit<CommonActuatorSettings, "driver">> {
   readonly kind: AnyActuatorKind;
-  /** The kind's own options, validated. */
+  /** Where the output is an I2C chip of its own: its bus, that bus's device path and its 7-bit address. */
+  readonly bus?: string;
+  readonly i2cPath?: string;
+  readonly address?: number;
+  /** The kind's own options, validated, and the same three. */
   readonly options: Readonly<Record<string, unknown>>;
 }
 

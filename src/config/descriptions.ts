@@ -9,6 +9,7 @@ export const blockDescriptions: Readonly<Record<string, string>> = {
   commands: "Who may command the node",
   buses: "Only to rename the board's bus or to add adapters",
   gpio: "How the GPIO lines are reached",
+  expanders: "Chips on I2C that add pins or PWM channels, by name",
   sensors: "What is measured",
   actuators: "What is switched",
   simulation: "The simulated world; read only with --simulate, in the demo and in tests",

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { expandersSettings } from "../device/expanders/settings.ts";
 import { ENCODINGS } from "../mqtt/encoding.ts";
 import { mqttSettings } from "../mqtt/settings.ts";
 import { duration } from "../schema/duration.ts";
@@ -166,6 +167,7 @@ export const sections = {
   commands: v.optional(commandsSettings, {}),
   buses: v.optional(busesSettings, {}),
   gpio: v.optional(gpioSettings, {}),
+  expanders: v.optional(expandersSettings, {}),
 };
 
 export type Sections = { readonly [K in keyof typeof sections]: v.InferOutput<(typeof sections)[K]> };

@@ -24,11 +24,7 @@ export function checkBus(
         wrongKey([...path, key], `${key} has no meaning for ${driver.name}: it is not on an I2C bus`),
       );
   }
-  const findings: Finding[] = [];
-  const busNames = buses && [MAIN_BUS, ...Object.keys(buses.i2c)];
-  if (busNames && typeof bus === "string" && bus !== "" && !bus.startsWith("/") && !busNames.includes(bus)) {
-    findings.push(wrongValue([...path, "bus"], `buses.i2c has no "${bus}"`, nearest(bus, busNames)));
-  }
+  const findings = checkBusName(bus, path, buses);
   if (typeof address === "number" && !driver.addresses.includes(address)) {
     const possible = inWords(driver.addresses.map(formatAddress));
     findings.push(
@@ -39,6 +35,14 @@ export function checkBus(
     );
   }
   return findings;
+}
+
+/** A bus that is named is there. */
+export function checkBusName(bus: unknown, path: Path, buses: Sections["buses"] | undefined): Finding[] {
+  const busNames = buses && [MAIN_BUS, ...Object.keys(buses.i2c)];
+  if (!busNames || typeof bus !== "string" || bus === "" || bus.startsWith("/") || busNames.includes(bus))
+    return [];
+  return [wrongValue([...path, "bus"], `buses.i2c has no "${bus}"`, nearest(bus, busNames))];
 }
 
 /** The chip understands the mode, and the clock is one that it can follow. */

@@ -4,6 +4,7 @@ import { simulationSettings } from "../device/sim/settings.ts";
 import { settings } from "../schema/settings.ts";
 import { resolveActuator } from "./actuators.ts";
 import type { ActuatorConfig, Config, SensorConfig } from "./config.ts";
+import { checkExpanders, expandersOf, withFrequency } from "./expanders.ts";
 import { defaultWords, describe, explainIssues } from "./explain.ts";
 import { checkFiles, withPathsFrom } from "./files.ts";
 import { type Finding, wrongValue } from "./finding.ts";
@@ -49,6 +50,7 @@ const topLevel = settings({
   commands: anything,
   buses: anything,
   gpio: anything,
+  expanders: anything,
   sensors: anything,
   actuators: anything,
   simulation: anything,
@@ -63,7 +65,10 @@ export function validate(root: Node, context: ValidationContext): Validated {
   const sensors = resolveList(raw, "sensors", (item, path) =>
     resolveSensor(item, path, { ...context, buses, telemetry }),
   );
-  const actuators = resolveList(raw, "actuators", (item, path) => resolveActuator(item, path, context.kinds));
+  const actuators = resolveList(raw, "actuators", (item, path) =>
+    resolveActuator(withFrequency(item, blocks), path, { ...context, buses }),
+  );
+  const expanders = expandersOf(raw["expanders"], blocks);
   const findings = [
     ...built.findings,
     ...explainIssues(v.safeParse(topLevel, raw).issues, raw, []),
@@ -73,8 +78,9 @@ export function validate(root: Node, context: ValidationContext): Validated {
     ...[...sensors, ...actuators].flatMap((item) => item.resolved.findings),
     ...checkIds(sensors),
     ...checkIds(actuators),
-    ...checkPins([...sensors, ...actuators]),
-    ...checkAddresses(sensors),
+    ...checkPins([...sensors, ...actuators, ...expanders]),
+    ...checkAddresses([...sensors, ...actuators, ...expanders]),
+    ...checkExpanders(raw["expanders"], blocks, [...sensors, ...actuators]),
     ...checkDevices(sensors),
     ...checkInterlocks(actuators, (id) => nearest(id, idsOf(actuators))),
     ...checkFaults(raw["simulation"], sensors, (id) => nearest(id, idsOf(sensors))),

@@ -8,7 +8,7 @@ import type { Path } from "./tree.ts";
 
 /** One item of a list together with what was understood of it. */
 export interface Item<T> {
-  readonly list: "sensors" | "actuators";
+  readonly list: "sensors" | "actuators" | "expanders";
   readonly path: Path;
   readonly raw: unknown;
   readonly resolved: Resolved<T>;
@@ -16,6 +16,7 @@ export interface Item<T> {
 
 /** For people: `sensor "air"`. */
 function nameOf({ list, path, raw }: Item<unknown>): string {
+  if (list === "expanders") return `expander "${path[1]}"`;
   const id = isMap(raw) ? raw["id"] : undefined;
   return `${list === "sensors" ? "sensor" : "actuator"} ${typeof id === "string" ? `"${id}"` : Number(path[1]) + 1}`;
 }
@@ -51,8 +52,14 @@ function lineName(pin: Pin): string {
 }
 
 /** The key that holds the pin; the last one where several do, since the first is not to blame. */
-function pinKey(raw: unknown, pin: Pin): string {
-  return Object.keys(raw as Raw).findLast((key) => (raw as Raw)[key] === pin) ?? "driver";
+export function pinKey(raw: unknown, pin: Pin): string {
+  const entries = Object.entries(raw as Raw);
+  const [key] = entries.findLast(([, value]) => value === pin || asPin(value) === pin) ?? [];
+  return key ?? ["channel", "relay"].find((name) => name in (raw as Raw)) ?? "driver";
+}
+
+function asPin(value: unknown): string | undefined {
+  return isMap(value) && "expander" in value ? `${value["expander"]}:${value["pin"]}` : undefined;
 }
 
 /** A chip select and a serial port have one user. */
@@ -68,8 +75,15 @@ export function checkDevices(items: readonly Item<SensorConfig>[]): Finding[] {
   });
 }
 
+/** Where on which bus a chip is; in what was understood of an item. */
+export interface BusPlace {
+  readonly bus?: string;
+  readonly i2cPath?: string;
+  readonly address?: number;
+}
+
 /** A bus address has one user. */
-export function checkAddresses(items: readonly Item<SensorConfig>[]): Finding[] {
+export function checkAddresses(items: readonly Item<BusPlace>[]): Finding[] {
   const users = new Map<string, Item<unknown>>();
   return items.flatMap((item) => {
     const { bus, i2cPath, address } = item.resolved.config ?? {};
@@ -78,8 +92,8 @@ export function checkAddresses(items: readonly Item<SensorConfig>[]): Finding[] 
     const user = users.get(place);
     if (!user) return users.set(place, item) && [];
     const message = `${formatAddress(address)} on bus ${bus} is used by ${nameOf(user)} already`;
-    const key = isMap(item.raw) && "address" in item.raw ? "address" : "driver";
-    return [wrongValue([...item.path, key], message)];
+    const key = ["address", "driver", "chip"].find((name) => isMap(item.raw) && name in item.raw);
+    return [wrongValue([...item.path, key ?? "driver"], message)];
   });
 }
 

@@ -3,6 +3,9 @@ import type { Host } from "../device/host.ts";
 import { type Fields, fieldsOf } from "../sensors/driver.ts";
 import { filteredFields } from "../sensors/filters.ts";
 
+/** What an actuator can be set to besides numbers. */
+const VALUES = ["on", "off", "open", "close", "stop"] as const;
+
 /** The payload of `about` (contract, section 3): what this node is, and what its readings and actuators mean. */
 export function aboutNode(config: Config, host: Host, version: string): string {
   return JSON.stringify({
@@ -25,9 +28,8 @@ export function aboutNode(config: Config, host: Host, version: string): string {
         actuator.id,
         {
           driver: actuator.kind.name,
-          values: ["on", "off"].filter((value) =>
-            actuator.kind.accepts(value as "on" | "off", actuator.options),
-          ),
+          values: VALUES.filter((value) => actuator.kind.accepts(value, actuator.options)),
+          ...(actuator.kind.range && { range: actuator.kind.range(actuator.options) }),
           initial: actuator.initial,
           safe: actuator.safe,
         },

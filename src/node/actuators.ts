@@ -61,7 +61,8 @@ export async function openActuators(config: Config, parts: ActuatorParts): Promi
 
 /** Whether two configurations mean the same outputs, so that a reload need not move them. */
 export function sameActuators(one: Config, other: Config): boolean {
-  const outputs = ({ actuators, gpio }: Config) => JSON.stringify([gpio, actuators.map(settingsOf)]);
+  const outputs = ({ actuators, gpio, expanders, buses }: Config) =>
+    JSON.stringify([gpio, expanders, buses, actuators.map(settingsOf)]);
   return outputs(one) === outputs(other);
 }
 

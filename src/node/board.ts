@@ -1,6 +1,8 @@
 import type { Config } from "../config/config.ts";
+import { withBuses } from "../config/expanders.ts";
 import type { Board } from "../device/board.ts";
 import type { Clock } from "../device/clock.ts";
+import { type OpenExpanderOn, withExpanders } from "../device/expanders/board.ts";
 import { linuxBoard } from "../device/linux/board.ts";
 import type { SimulatedBoard } from "./simulated-board.ts";
 
@@ -18,6 +20,12 @@ export async function boardChooser(simulate: boolean): Promise<ChooseBoard> {
   return simulate ? (await import("./simulated-board.ts")).chooseSimulatedBoard : chooseRealBoard;
 }
 
-function chooseRealBoard({ gpio }: Config, clock: Clock): BoardChoice {
-  return { board: linuxBoard({ clock, gpioBackend: gpio.backend, gpioChip: gpio.chip }) };
+function chooseRealBoard(config: Config, clock: Clock): BoardChoice {
+  const { backend, chip } = config.gpio;
+  const board = linuxBoard({ clock, gpioBackend: backend, gpioChip: chip });
+  return { board: withExpanders(board, withBuses(config), clock, openLater) };
 }
+
+/** A node without expanders never loads their code. */
+const openLater: OpenExpanderOn = async (...parts) =>
+  (await import("../device/expanders/open.ts")).openExpander(...parts);

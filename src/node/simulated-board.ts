@@ -1,9 +1,13 @@
 import type { Config, SensorConfig } from "../config/config.ts";
+import { withBuses } from "../config/expanders.ts";
 import type { Board } from "../device/board.ts";
 import type { Clock } from "../device/clock.ts";
+import { withExpanders } from "../device/expanders/board.ts";
+import { openExpander } from "../device/expanders/open.ts";
 import { type Random, seededRandom } from "../device/random.ts";
 import { runActivity } from "../device/sim/activity.ts";
 import { createSimBoard, type SimBoard } from "../device/sim/board.ts";
+import { attachExpander, attachOutput } from "../device/sim/expanders.ts";
 import { runFaults } from "../device/sim/faults.ts";
 import { attachSensor, type Wire } from "../device/sim/wiring.ts";
 import { World } from "../device/sim/world.ts";
@@ -19,7 +23,7 @@ export interface SimulatedBoard {
 
 export function chooseSimulatedBoard(config: Config, clock: Clock): BoardChoice {
   const simulated = simulateBoard(config, clock);
-  return { board: simulated.board, simulated };
+  return { board: withExpanders(simulated.board, withBuses(config), clock, openExpander), simulated };
 }
 
 /** A board with the chips that the configuration's sensors expect, in the world that its `simulation` describes. */
@@ -30,6 +34,8 @@ function simulateBoard(config: Config, clock: Clock): SimulatedBoard {
   const board = createSimBoard({ clock, random, world });
   const wires = new Map<string, Wire>();
   for (const sensor of config.sensors) attach(board, sensor, wires, random);
+  for (const { kind, ...place } of config.actuators) attachOutput(board, kind.name, place);
+  for (const expander of Object.values(withBuses(config))) attachExpander(board, expander);
   return {
     board,
     wires,

@@ -1,0 +1,42 @@
+import type { Board } from "../board.ts";
+import type { Clock } from "../clock.ts";
+import type { Expander, OpenExpander } from "./open.ts";
+import { expanderPin } from "./settings.ts";
+
+export type OpenExpanderOn = (
+  board: Board,
+  name: string,
+  expander: Expander,
+  clock: Clock,
+) => OpenExpander | Promise<OpenExpander>;
+
+/** A board whose pins and PWM channels include those of expanders, each of which is opened when it is first used. */
+export function withExpanders(
+  board: Board,
+  expanders: Readonly<Record<string, Expander>>,
+  clock: Clock,
+  openOn: OpenExpanderOn,
+): Board {
+  if (Object.keys(expanders).length === 0) return board;
+  const open = new Map<string, Promise<OpenExpander>>();
+
+  async function find(name: string | undefined): Promise<OpenExpander | undefined> {
+    const expander = name === undefined ? undefined : expanders[name];
+    if (name === undefined || !expander) return undefined;
+    const known = open.get(name) ?? Promise.resolve(openOn(board, name, expander, clock));
+    open.set(name, known);
+    return known;
+  }
+
+  const gpioOf = async (pin: string | number) => (await find(expanderPin(pin)?.name))?.gpio ?? board.gpio;
+  return {
+    ...board,
+    gpio: {
+      input: async (request) => (await gpioOf(request.pin)).input(request),
+      output: async (request) => (await gpioOf(request.pin)).output(request),
+    },
+    pwm: {
+      output: async (request) => ((await find(request.chip))?.pwm ?? board.pwm).output(request),
+    },
+  };
+}
