@@ -11,6 +11,8 @@ export interface Verdict {
   readonly received: number;
   /** Records received more than once, counted each time again. */
   readonly duplicates: number;
+  /** Records that somebody had sent again (`"resent":true`) although they had been received. */
+  readonly resent: number;
   /** Records that the node itself reported lost (`event/dropped`). */
   readonly dropped: number;
   /** Numbers that the node reported as unknowable after a power cut (`event/boot`, `skipped`). */
@@ -30,6 +32,7 @@ interface Accountable {
   readonly from_seq?: number;
   readonly to_seq?: number;
   readonly count?: number;
+  readonly resent?: boolean;
 }
 
 /** Keeps the account of one device's stream: every number is received, reported lost, or missing. */
@@ -39,6 +42,7 @@ export class Ledger {
   #received = new RangeSet();
   #excused = new RangeSet();
   #duplicates = 0;
+  #resent = 0;
   #dropped = 0;
   #skipped = 0;
   #boots = 0;
@@ -54,7 +58,8 @@ export class Ledger {
     if (!record) return;
     if (topic === "event/boot") this.#boot(record);
     if (this.#received.has(record.seq)) {
-      this.#duplicates++;
+      if (record.resent === true) this.#resent++;
+      else this.#duplicates++;
       return;
     }
     this.#received.add(record.seq);
@@ -82,6 +87,7 @@ export class Ledger {
       lastSeq,
       received: this.#received.size,
       duplicates: this.#duplicates,
+      resent: this.#resent,
       dropped: this.#dropped,
       skipped: this.#skipped,
       missing,

@@ -52,7 +52,10 @@ export const telemetrySettings = settings({
 
 const replaySettings = settings({
   order: v.optional(
-    described(v.picklist(["oldest_first"]), "Which record goes first after an outage"),
+    described(
+      v.picklist(["oldest_first", "live_first"]),
+      "After an outage: the oldest record first, or new ones at once and the backlog beside them",
+    ),
     "oldest_first",
   ),
   rate: v.optional(

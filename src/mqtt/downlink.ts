@@ -17,8 +17,12 @@ import { addressed, mayRespondTo, resultJson } from "./result.ts";
 import type { Unseal } from "./signature.ts";
 import { NODE_TARGET, type Topics } from "./topics.ts";
 
-/** Does what `command/node` asks for. Rejects with an error for people where it could not. */
-export type NodeHandler = (command: NodeCommand) => Promise<void>;
+/**
+ * Does what `command/node` asks for. The fields of what it resolves with, where that is an
+ * object, go into the result; rejects with an error for people where it
+ * could not.
+ */
+export type NodeHandler = (command: NodeCommand) => Promise<unknown>;
 
 export interface DownlinkParts {
   readonly topics: Topics;
@@ -126,8 +130,10 @@ export function createDownlink(parts: DownlinkParts): Downlink {
       return answer(target, message, id, withState(target, { status: "rejected", error: unremembered }));
     if ("set" in command) await cancelSequence(target);
     if ("set" in command && isSequence(command.set)) return startSequence(target, message, id, command.set);
-    const outcome = "set" in command ? await move(target, command) : await serve(command);
-    await finish(id, { ...outcome, target });
+    const outcome: CommandOutcome & Pick<Reply, "details"> =
+      "set" in command ? await move(target, command) : await serve(command);
+    const { details: _notKept, ...kept } = outcome;
+    await finish(id, { ...kept, target });
     answer(target, message, id, outcome);
   }
 
@@ -198,12 +204,12 @@ export function createDownlink(parts: DownlinkParts): Downlink {
     );
   }
 
-  async function serve(command: NodeCommand): Promise<CommandOutcome> {
+  async function serve(command: NodeCommand): Promise<CommandOutcome & Pick<Reply, "details">> {
     const handler = nodeCommands[command.do];
     if (!handler) return { status: "rejected", error: `${command.do}: not in this version` };
     try {
-      await handler(command);
-      return { status: "done" };
+      const details = await handler(command);
+      return typeof details === "object" ? { status: "done", details: { ...details } } : { status: "done" };
     } catch (error) {
       return { status: "failed", error: error instanceof Error ? error.message : String(error) };
     }

@@ -13,5 +13,6 @@ export const encodeCbor: EncodeRecord = (seq, time, sample) =>
     time: isoTime(time.wallMs),
     ...(time.clock !== undefined && { clock: time.clock }),
     ...(sample.historical && { historical: true }),
+    ...(sample.resent && { resent: true }),
     ...fieldsOfRecord(sample),
   });

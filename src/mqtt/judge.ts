@@ -11,11 +11,15 @@ export interface CommandOutcome {
   readonly target?: string;
 }
 
+/** What a result says beyond whether it worked. A duplicate is answered without. */
+export type Details = Readonly<Record<string, unknown>>;
+
 /** What a command is answered with. */
 export interface Reply {
   readonly status: CommandOutcome["status"] | "duplicate";
   readonly state?: ActuatorValue;
   readonly error?: string;
+  readonly details?: Details;
 }
 
 /** What freshness depends on beside the command itself. */

@@ -4,8 +4,12 @@ import type { Incoming, Outgoing } from "./link.ts";
 import type { Topics } from "./topics.ts";
 
 /** A result as the contract has it: only the keys that apply. */
-export function resultJson(id: string | undefined, { status, state, error }: Reply, wallMs: number): string {
-  return JSON.stringify({ id, status, state, error, time: isoTime(wallMs) });
+export function resultJson(
+  id: string | undefined,
+  { status, state, error, details }: Reply,
+  wallMs: number,
+): string {
+  return JSON.stringify({ id, status, state, error, ...details, time: isoTime(wallMs) });
 }
 
 /** A result, addressed to where results of `target` go and to where the sender asked for it. */

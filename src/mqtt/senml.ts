@@ -23,13 +23,13 @@ export interface SenmlOptions {
 
 /**
  * One record as a SenML Pack. Names are `<device>/<topic>/<field>`, times are absolute. What the contract's JSON says
- * beside the measurements is in the pack under its own name: `seq` first, then `clock` and `historical` where they apply.
+ * beside the measurements is in the pack under its own name: `seq` first, then `clock`, `historical` and `resent` where they apply.
  * Whatever is neither number, text nor boolean is its JSON as a text.
  */
 function packOf(
   seq: number,
   wallMs: number,
-  flags: { readonly clock?: string; readonly historical?: true },
+  flags: { readonly clock?: string; readonly historical?: true; readonly resent?: true },
   topic: string,
   fields: Readonly<Record<string, unknown>>,
   { device, unitOf }: SenmlOptions,
@@ -60,7 +60,11 @@ export function senmlEncoder(
       packOf(
         seq,
         wallMs,
-        { ...(clock !== undefined && { clock }), ...(sample.historical && { historical: true }) },
+        {
+          ...(clock !== undefined && { clock }),
+          ...(sample.historical && { historical: true }),
+          ...(sample.resent && { resent: true }),
+        },
         sample.topic,
         fieldsOfRecord(sample),
         options,

@@ -4,9 +4,11 @@ import type { Entry, Outbox } from "../outbox/outbox.ts";
 import { decodeSample } from "../record/record.ts";
 import { sampleTime } from "../record/time.ts";
 import { type EncodeRecord, encodeJson } from "./encoding.ts";
+import { type Lane, runLane } from "./lane.ts";
 import { type OpenLink, type Outgoing, PublishRefusedError } from "./link.ts";
 import { createPace, type Pace } from "./pace.ts";
 import { isFinalRefusal, PACKET_TOO_LARGE } from "./reason-codes.ts";
+import type { Resent } from "./resend.ts";
 import { createWindow, type Window } from "./window.ts";
 
 /** Why a record left the outbox without the broker having it. */
@@ -29,7 +31,14 @@ export interface UplinkOptions {
   readonly encode?: EncodeRecord;
   /** Records on the way to the broker at once; capped by its Receive Maximum. */
   readonly maxInFlight: number;
-  /** Records per second; 0: as fast as the broker takes them. */
+  /**
+   * `live_first`: what comes while there is a link goes at once, and what was there before drains beside it. Default:
+   * `oldest_first`.
+   */
+  readonly order?: "oldest_first" | "live_first";
+  /** This run's first record, `event/boot`: with `live_first` it goes ahead of what this run takes later. */
+  readonly bootSeq?: number;
+  /** Records per second; 0: as fast as the broker takes them. With `live_first`: of the backlog. */
   readonly ratePerSecond: number;
   readonly clock: Clock;
   readonly log: Log;
@@ -49,18 +58,36 @@ const HELD = "the broker refuses a record; it and those behind it wait";
 /** How long records wait that the broker refuses for a reason that may pass. */
 const HOLD_MS = 30_000;
 
+/** Of what may be on its way at once, the new records have one part in so many while a backlog drains. */
+const LIVE_SHARE = 4;
+
+const UNPACED: Pace = { take: async (wanted) => wanted, spent() {} };
+
+/** One attempt at draining: over which link, at which pace, and what ends it. */
+interface Way {
+  readonly link: OpenLink;
+  readonly pace: Pace;
+  /** Aborted where the broker refuses for now. */
+  readonly hold: AbortController;
+  readonly over: AbortSignal;
+  readonly landed: () => void;
+}
+
 /** The way of the records out of the outbox. */
 export interface Uplink {
   readonly name: string;
-  /** Drains the outbox over `link`, oldest first, until the link closes. */
+  /** Drains the outbox over `link` until it closes. */
   run(link: OpenLink): Promise<void>;
+  /** Publishes records again that are still on disk, marked `"resent":true`, over the link there is. */
+  resend(fromSeq: number, toSeq: number): Promise<Resent>;
   status(): UplinkStatus;
 }
 
 export function createUplink(options: UplinkOptions): Uplink {
   const { outbox, topicRoot, qos, encode: spell = encodeJson, clock, log } = options;
   const warned = new Set<string>();
-  let window: Window | undefined;
+  let windows: readonly Window[] = [];
+  let current: OpenLink | undefined;
   let delivered = 0;
   let dropped = 0;
 
@@ -76,6 +103,16 @@ export function createUplink(options: UplinkOptions): Uplink {
   }
 
   async function run(link: OpenLink): Promise<void> {
+    current = link;
+    try {
+      await drainAll(link);
+    } finally {
+      if (current === link) current = undefined;
+    }
+  }
+
+  async function drainAll(link: OpenLink): Promise<void> {
+    const liveSeq = outbox.status().nextSeq;
     const pace = createPace(options.ratePerSecond, clock);
     const full = Math.max(1, Math.min(options.maxInFlight, link.receiveMaximum));
     // After a refusal one record goes first: those behind it would arrive again and again.
@@ -83,11 +120,15 @@ export function createUplink(options: UplinkOptions): Uplink {
     while (!link.closed.aborted) {
       const pause = new AbortController();
       let passed = false;
-      await drain(link, pace, pause, probing ? 1 : full, (seq) => {
-        outbox.ack(seq);
+      const landed = () => {
         passed = probing;
         if (probing) queueMicrotask(() => pause.abort());
-      });
+      };
+      const over = AbortSignal.any([link.closed, pause.signal]);
+      const way = { link, pace, hold: pause, over, landed };
+      const liveFirst = !probing && options.order === "live_first" && full > 1 && outbox.canAckAhead();
+      if (liveFirst) await drainLiveFirst(way, full, liveSeq);
+      else await drainOldestFirst(way, probing ? 1 : full);
       probing = !passed;
       if (passed) {
         warned.delete(HELD);
@@ -97,31 +138,76 @@ export function createUplink(options: UplinkOptions): Uplink {
   }
 
   /** Until the link closes, or the broker refuses a record for now: then all wait, and nothing is lost. */
-  async function drain(
-    link: OpenLink,
-    pace: Pace,
-    hold: AbortController,
-    size: number,
-    ack: (seq: number) => void,
-  ): Promise<void> {
-    const over = AbortSignal.any([link.closed, hold.signal]);
-    window = createWindow(size, over, ack);
-    for (let next = 0; ; ) {
-      await outbox.available(next, over);
-      await window.whenRoom();
-      const allowed = await pace.take(window.room(), over);
-      if (over.aborted) break;
-      const entries = outbox.peek(next, allowed);
-      pace.spent(entries.length);
-      for (const entry of entries) {
-        next = entry.seq + 1;
-        send(entry, link, window, hold);
-      }
-    }
-    window = undefined;
+  async function drainOldestFirst(way: Way, size: number): Promise<void> {
+    const window = createWindow(
+      () => size,
+      way.over,
+      (seq) => {
+        outbox.ack(seq);
+        way.landed();
+      },
+    );
+    windows = [window];
+    await runLane(lane(way, window, way.pace, 0, Number.POSITIVE_INFINITY));
+    windows = [];
   }
 
-  function send({ seq, record }: Entry, link: OpenLink, window: Window, hold: AbortController): void {
+  /**
+   * The same on two lanes: what is there when the link is made, at its pace, and whatever comes after that at once. The
+   * two share the broker's Receive Maximum; the lane of what is new has all of it when the other is through.
+   */
+  async function drainLiveFirst(way: Way, full: number, liveSeq: number): Promise<void> {
+    const share = Math.max(1, Math.floor(full / LIVE_SHARE));
+    let behind = full - share;
+    const backlog = createWindow(
+      () => behind,
+      way.over,
+      (seq) => {
+        outbox.ack(seq);
+        way.landed();
+      },
+    );
+    const live = createWindow(
+      () => full - behind,
+      way.over,
+      (seq) => {
+        outbox.ackAhead(liveSeq, seq);
+        way.landed();
+      },
+    );
+    windows = [backlog, live];
+    await sendBoot(way, liveSeq);
+    await Promise.all([
+      runLane(lane(way, live, UNPACED, liveSeq, Number.POSITIVE_INFINITY)),
+      runLane(lane(way, backlog, way.pace, 0, liveSeq)).then(async () => {
+        await backlog.whenEmpty();
+        behind = 0;
+      }),
+    ]);
+    windows = [];
+  }
+
+  /** Says what run of the node this is, and of which stream, before anything else of it. */
+  async function sendBoot(way: Way, liveSeq: number): Promise<void> {
+    const { bootSeq } = options;
+    if (bootSeq === undefined || bootSeq >= liveSeq) return;
+    const [entry] = outbox.peek(bootSeq, 1);
+    if (entry?.seq !== bootSeq) return;
+    const window = createWindow(
+      () => 1,
+      way.over,
+      () => outbox.ackAhead(bootSeq, bootSeq),
+    );
+    send(entry, way, window);
+    await window.whenEmpty();
+  }
+
+  function lane(way: Way, window: Window, pace: Pace, fromSeq: number, untilSeq: number): Lane {
+    const { over } = way;
+    return { outbox, fromSeq, untilSeq, window, pace, over, send: (entry) => send(entry, way, window) };
+  }
+
+  function send({ seq, record }: Entry, { link, hold }: Way, window: Window): void {
     const flight = window.takeOff(seq);
     let message: Outgoing;
     try {
@@ -146,11 +232,11 @@ export function createUplink(options: UplinkOptions): Uplink {
     });
   }
 
-  function encode(seq: number, record: Uint8Array): Outgoing {
+  function encode(seq: number, record: Uint8Array, resent = false): Outgoing {
     const sample = decodeSample(record);
     return {
       topic: `${topicRoot}/${sample.topic}`,
-      payload: spell(seq, sampleTime(sample, clock), sample),
+      payload: spell(seq, sampleTime(sample, clock), resent ? { ...sample, resent } : sample),
       qos,
       retain: false,
     };
@@ -159,6 +245,17 @@ export function createUplink(options: UplinkOptions): Uplink {
   return {
     name: "draining the outbox",
     run,
-    status: () => ({ inFlight: window?.inFlight() ?? 0, delivered, dropped }),
+    resend: async (fromSeq, toSeq) =>
+      (await import("./resend.ts")).resend(fromSeq, toSeq, {
+        outbox,
+        clock,
+        link: () => current,
+        encode: (seq, record) => encode(seq, record, true),
+      }),
+    status: () => ({
+      inFlight: windows.reduce((sum, window) => sum + window.inFlight(), 0),
+      delivered,
+      dropped,
+    }),
   };
 }

@@ -10,19 +10,24 @@ export interface Window {
   room(): number;
   /** Resolves when there is room, or the link is closed. */
   whenRoom(): Promise<void>;
+  /** Resolves when nothing is on its way any more, or the link is closed. */
+  whenEmpty(): Promise<void>;
   takeOff(seq: number): Flight;
   /** The broker has it, or never will. PUBACKs may come in any order; `ack` is called for what has landed without a gap. */
   land(flight: Flight): void;
 }
 
-export function createWindow(size: number, closed: AbortSignal, ack: (seq: number) => void): Window {
+/** `size` may change: what is on its way already stays so. */
+export function createWindow(size: () => number, closed: AbortSignal, ack: (seq: number) => void): Window {
   const flights: Flight[] = [];
   let settling = false;
   let wake: (() => void) | undefined;
+  let empty: (() => void) | undefined;
   // What has landed is settled before anybody hears that the link is gone: the outbox may be closed next.
   const finish = () => {
     settle();
     wake?.();
+    empty?.();
   };
   closed.addEventListener("abort", finish, { once: true });
 
@@ -34,15 +39,21 @@ export function createWindow(size: number, closed: AbortSignal, ack: (seq: numbe
     ack(flights[landed - 1]!.seq);
     flights.splice(0, landed);
     wake?.();
+    if (flights.length === 0) empty?.();
   }
 
   return {
     inFlight: () => flights.length,
-    room: () => size - flights.length,
+    room: () => size() - flights.length,
     whenRoom: () =>
       new Promise((resolve) => {
         wake = resolve;
-        if (flights.length < size || closed.aborted) resolve();
+        if (flights.length < size() || closed.aborted) resolve();
+      }),
+    whenEmpty: () =>
+      new Promise((resolve) => {
+        empty = resolve;
+        if (flights.length === 0 || closed.aborted) resolve();
       }),
     takeOff(seq) {
       const flight = { seq, landed: false };

@@ -99,7 +99,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
   let stopByMs = Number.POSITIVE_INFINITY;
   const link = () => session?.link();
   const recorder = createRecorder(outbox, clock, () => session?.hasSession() ?? false);
-  recordBoot(recorder, outbox.opening, version);
+  const bootSeq = recordBoot(recorder, outbox.opening, version);
   recordDrops(outbox, recorder, log);
   const journal = await openJournal({
     file: journalFileOn(files, join(config.buffer.path, "commands.journal")),
@@ -138,6 +138,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
         void (await Promise.all([...samplers.values()].map((sampler) => sampler.sampleNow()))),
       about: () => about.publish(),
       restart: async () => parts.onRestart(),
+      resend: ({ fromSeq, toSeq }) => uplink.resend(fromSeq!, toSeq!),
     },
   });
 
@@ -147,6 +148,8 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     qos: config.telemetry.qos,
     encode: await encodingOf(config),
     maxInFlight: config.mqtt.max_in_flight,
+    order: config.buffer.replay.order,
+    bootSeq,
     ratePerSecond: config.buffer.replay.rate,
     clock,
     log,

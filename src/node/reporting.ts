@@ -14,13 +14,13 @@ export interface Voices {
   readonly topics: Topics;
 }
 
-/** The first record of every run (contract, section 4). */
+/** The first record of every run (contract, section 4). Returns its number. */
 export function recordBoot(
   recorder: Recorder,
   { run, stream, lastEnd, skipped }: Opening,
   version: string,
-): void {
-  recorder.record("event/boot", {
+): number {
+  return recorder.record("event/boot", {
     boot: run,
     stream,
     version,

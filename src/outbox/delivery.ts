@@ -1,4 +1,5 @@
 import type { Clock } from "../device/clock.ts";
+import { Ahead, type NumberRange } from "./ahead.ts";
 import { type FileLayer, isFileError } from "./files/files.ts";
 import { Head, type HeadPosition } from "./head.ts";
 import { LogReader } from "./log-reader.ts";
@@ -22,6 +23,13 @@ export interface DeliveryParts {
   readonly progress: ProgressFile;
 }
 
+export interface DeliveryStart {
+  readonly ackedSeq: number;
+  readonly ahead: readonly NumberRange[];
+  /** The first number of this run. */
+  readonly nextSeq: number;
+}
+
 /** The way out: hands records over in order, and moves the acknowledged number on. */
 export class Delivery {
   readonly #parts: DeliveryParts;
@@ -31,17 +39,19 @@ export class Delivery {
   readonly #reader: LogReader;
   readonly #head: Head;
   #ackedSeq: number;
+  readonly #ahead: Ahead;
   #acknowledged = 0;
   /** Why records could not be handed out the last time. */
   #fault: string | undefined;
   /** Why the oldest could not be looked at the last time. */
   #headFault: string | undefined;
 
-  constructor(parts: DeliveryParts, maxAgeMs: number, ackedSeq: number, firstSeq: number) {
+  constructor(parts: DeliveryParts, maxAgeMs: number, start: DeliveryStart) {
     this.#parts = parts;
     this.#maxAgeMs = maxAgeMs;
-    this.#ackedSeq = ackedSeq;
-    this.#firstSeq = firstSeq;
+    this.#ackedSeq = start.ackedSeq;
+    this.#ahead = new Ahead(start.ahead);
+    this.#firstSeq = start.nextSeq;
     this.#reader = this.#openReader();
     this.#head = new Head(parts.files, parts.log.segments);
   }
@@ -49,6 +59,11 @@ export class Delivery {
   /** Delivered, or lost, up to here. */
   get ackedSeq(): number {
     return this.#ackedSeq;
+  }
+
+  /** Numbers beyond {@link ackedSeq} that are delivered all the same. */
+  get ahead(): Pick<Ahead, "full" | "numbers"> {
+    return this.#ahead;
   }
 
   /** How many records this run has seen acknowledged. */
@@ -79,13 +94,19 @@ export class Delivery {
     const wasAckedSeq = this.#ackedSeq;
     const take = (entry: LogEntry) => {
       const atHead = entries.length === 0 && nextSeq === this.#ackedSeq + 1;
+      const aheadSeq = this.#ahead.endAt(entry.seq);
+      if (aheadSeq !== undefined) {
+        nextSeq = aheadSeq + 1;
+        if (atHead) this.#moveTo(aheadSeq);
+        return;
+      }
       nextSeq = entry.seq + 1;
       if (atHead && this.#isExpired(entry)) this.#giveUp(entry.seq, "expired");
       else entries.push({ seq: entry.seq, record: entry.payload });
     };
     try {
-      if (nextSeq <= log.lastSeq) this.#reader.seek(nextSeq);
       while (nextSeq <= log.lastSeq && entries.length < count) {
+        this.#reader.seek(nextSeq);
         const entry = this.#reader.next();
         if (entry === undefined) break;
         take(entry);
@@ -104,12 +125,35 @@ export class Delivery {
 
   ack(seq: number): void {
     if (seq <= this.#ackedSeq) return;
-    const missing = this.#parts.losses.passed(this.#ackedSeq + 1, seq);
-    this.#acknowledged += seq - this.#ackedSeq - missing;
-    this.#ackedSeq = seq;
-    this.#parts.losses.secured(seq);
-    this.#parts.waiting.settle(seq);
+    this.#moveTo(seq);
     this.save();
+  }
+
+  /** Acknowledges what is younger than something that is not. Of records in it that were lost the count may be off. */
+  ackAhead(range: NumberRange): void {
+    if (range.fromSeq <= this.#ackedSeq + 1) {
+      this.ack(range.toSeq);
+      return;
+    }
+    const before = this.#ahead.numbers;
+    this.#ahead.add(range);
+    this.#acknowledged += this.#ahead.numbers - before;
+    this.save();
+  }
+
+  /** Records still on disk from number `fromSeq` to `toSeq`, acknowledged ones among them. Throws where the disk does. */
+  *history({ fromSeq, toSeq }: NumberRange): IterableIterator<Entry & { readonly acknowledged: boolean }> {
+    const { files, log } = this.#parts;
+    const reader = new LogReader(files, log.segments, () => {});
+    try {
+      reader.seek(fromSeq);
+      for (let entry = reader.next(); entry !== undefined && entry.seq <= toSeq; entry = reader.next()) {
+        const { seq, payload } = entry;
+        yield { seq, record: payload, acknowledged: this.#isAcknowledged(seq) };
+      }
+    } finally {
+      reader.close();
+    }
   }
 
   /** Gives up every record up to `seq` by hand. Returns how many; what the disk does not show cannot be counted and stays. */
@@ -124,9 +168,10 @@ export class Delivery {
       if (wanted.length < DROP_PAGE) break;
     }
     if (count === 0) return 0;
-    const missing = losses.passed(this.#ackedSeq + 1, lastSeq);
-    losses.add(this.#ackedSeq + 1, lastSeq, lastSeq - this.#ackedSeq - missing, "operator");
+    losses.passed(this.#ackedSeq + 1, lastSeq);
+    losses.add(this.#ackedSeq + 1, lastSeq, count, "operator");
     this.#ackedSeq = lastSeq;
+    this.#ahead.forget(lastSeq);
     waiting.settle(lastSeq);
     this.save();
     return count;
@@ -144,15 +189,18 @@ export class Delivery {
     try {
       reader.seek(this.#ackedSeq + 1);
       for (let entry = reader.next(); entry && entry.seq <= segment.lastSeq; entry = reader.next())
-        this.#giveUp(entry.seq, "full");
+        if (this.#ahead.endAt(entry.seq) === undefined) this.#giveUp(entry.seq, "full");
     } catch (error) {
       if (!isFileError(error)) throw error;
       const fromSeq = this.#ackedSeq + 1;
-      this.#parts.losses.add(fromSeq, segment.lastSeq, segment.lastSeq - this.#ackedSeq, "full");
+      const unread = { fromSeq, toSeq: segment.lastSeq };
+      const count = segment.lastSeq - this.#ackedSeq - this.#ahead.within(unread);
+      if (count > 0) this.#parts.losses.add(fromSeq, segment.lastSeq, count, "full");
     } finally {
       reader.close();
     }
     this.#ackedSeq = Math.max(this.#ackedSeq, segment.lastSeq);
+    this.#ahead.forget(this.#ackedSeq);
     this.save();
   }
 
@@ -173,7 +221,7 @@ export class Delivery {
     const { losses, progress } = this.#parts;
     // A killed process leaves the reports that it appended.
     const ackedSeq = Math.min(this.#ackedSeq, losses.firstUntoldSeq() - 1);
-    progress.update({ ackedSeq, unsecured: ackedSeq - this.settledSeq });
+    progress.update({ ackedSeq, unsecured: ackedSeq - this.settledSeq, ahead: this.#ahead.ranges });
   }
 
   /** The end of the log was cut off: positions in it mean nothing any more. */
@@ -194,6 +242,23 @@ export class Delivery {
       if (kind === "accounted" || toldAlready) losses.expected(fromSeq, toSeq);
       else losses.found(fromSeq, toSeq, kind);
     });
+  }
+
+  #isAcknowledged(seq: number): boolean {
+    return seq <= this.#ackedSeq || this.#ahead.endAt(seq) !== undefined;
+  }
+
+  /** Everything up to `seq` is delivered, and with it what was delivered ahead right behind it. */
+  #moveTo(seq: number): void {
+    const { losses, waiting } = this.#parts;
+    const reached = this.#ahead.endAt(seq + 1) ?? seq;
+    const passed = { fromSeq: this.#ackedSeq + 1, toSeq: reached };
+    const missing = losses.passed(passed.fromSeq, passed.toSeq);
+    this.#acknowledged += Math.max(0, reached - this.#ackedSeq - missing - this.#ahead.within(passed));
+    this.#ackedSeq = reached;
+    this.#ahead.forget(reached);
+    losses.secured(reached);
+    waiting.settle(reached);
   }
 
   #giveUp(seq: number, reason: "full" | "expired"): void {

@@ -3,7 +3,7 @@ import type { Clock } from "../device/clock.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Intake } from "./intake.ts";
 import type { Losses } from "./losses.ts";
-import type { Drop, Entry, Opening, Outbox, OutboxStatus } from "./outbox.ts";
+import type { Drop, Entry, Opening, Outbox, OutboxStatus, StoredRecord } from "./outbox.ts";
 import type { ProgressFile } from "./progress.ts";
 import { knownTimeMs } from "./segment-format.ts";
 import type { SegmentLog } from "./segment-log.ts";
@@ -83,6 +83,21 @@ export class DurableOutbox implements Outbox {
     this.#parts.delivery.ack(seq);
   }
 
+  ackAhead(fromSeq: number, toSeq: number): void {
+    this.#assertOpen();
+    assert(fromSeq <= toSeq && toSeq < this.#parts.intake.nextSeq, `${toSeq} was never appended`);
+    this.#parts.delivery.ackAhead({ fromSeq, toSeq });
+  }
+
+  canAckAhead(): boolean {
+    return !this.#parts.delivery.ahead.full;
+  }
+
+  history(fromSeq: number, toSeq: number): IterableIterator<StoredRecord> {
+    this.#assertOpen();
+    return this.#parts.delivery.history({ fromSeq, toSeq });
+  }
+
   drop(seq: number): number {
     this.#assertOpen();
     assert(Number.isSafeInteger(seq) && seq < this.#parts.intake.nextSeq, `${seq} was never appended`);
@@ -111,9 +126,13 @@ export class DurableOutbox implements Outbox {
     const { log, waiting, losses, delivery, intake, progress } = this.#parts;
     const head = delivery.head();
     const oldest = head?.oldest ?? waiting.oldestRecord;
+    const behind = log.records - (head?.records ?? 0) + waiting.records;
+    const bytes = log.bytes - (head?.bytes ?? 0) + waiting.payloadBytes;
+    const depth = Math.max(0, behind - delivery.ahead.numbers);
     return {
-      depth: log.records - (head?.records ?? 0) + waiting.records,
-      depthBytes: log.bytes - (head?.bytes ?? 0) + waiting.payloadBytes,
+      depth,
+      // Of what is delivered ahead only the number is known: its share is taken to be as large as the rest.
+      depthBytes: depth === behind ? bytes : Math.round((bytes * depth) / behind),
       diskBytes: log.diskBytes,
       firstSeq: oldest?.seq,
       nextSeq: intake.nextSeq,

@@ -1,3 +1,4 @@
+import { Ahead } from "./ahead.ts";
 import { type FileLayer, isAbsent } from "./files/files.ts";
 import { LOCK } from "./folder.ts";
 import { Head } from "./head.ts";
@@ -54,6 +55,9 @@ export function inspectOutbox(path: string, files: FileLayer): Inspection {
   const state = intact(found.state);
   const progress = intact(found.progress);
   const ackedSeq = Math.max(state?.ackedSeq ?? 0, progress?.ackedSeq ?? 0);
+  const ahead = new Ahead(progress?.ahead ?? []);
+  ahead.forget(ackedSeq);
+  const isAcknowledged = (seq: number) => seq <= ackedSeq || ahead.endAt(seq) !== undefined;
   const head = new Head(files, found.segments);
   const { records, bytes, oldest } = head.locate(ackedSeq);
   head.close();
@@ -61,7 +65,7 @@ export function inspectOutbox(path: string, files: FileLayer): Inspection {
     stream: found.stream,
     run: Math.max(state?.run ?? 0, progress?.run ?? 0),
     ownerPid: ownerOf(files, path),
-    depth: totals.records - records,
+    depth: Math.max(0, totals.records - records - ahead.numbers),
     depthBytes: totals.bytes - bytes,
     oldestWallMs: knownTimeMs(oldest),
     diskBytes: found.segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
@@ -75,7 +79,8 @@ export function inspectOutbox(path: string, files: FileLayer): Inspection {
         reader.seek(which === "all" ? fromSeq : Math.max(fromSeq, ackedSeq + 1));
         for (let entry = reader.next(); entry !== undefined; entry = reader.next()) {
           const { seq, wallMs, payload } = entry;
-          yield { seq, wallMs, record: payload, acknowledged: seq <= ackedSeq };
+          const acknowledged = isAcknowledged(seq);
+          if (which === "all" || !acknowledged) yield { seq, wallMs, record: payload, acknowledged };
         }
       } finally {
         reader.close();

@@ -125,12 +125,7 @@ function assemble(
   held.push(() => log.close());
   const losses = new Losses(start.drops, toldByLastRun(start, log.lastSeq));
   const waiting = new Waiting(WAITING_MAX_BYTES, start.gaps);
-  const delivery = new Delivery(
-    { files, clock, log, waiting, losses, progress },
-    options.maxAgeMs,
-    start.ackedSeq,
-    start.nextSeq,
-  );
+  const delivery = new Delivery({ files, clock, log, waiting, losses, progress }, options.maxAgeMs, start);
   held.push(() => delivery.forgetPositions());
   while (log.oversized && log.segments.length > 0) {
     const [oldest] = log.segments;
@@ -218,5 +213,6 @@ function openProgress(folder: string, files: FileLayer, found: Survey, start: St
     syncedSeq: start.syncedSeq,
     lostFromSeq: lost[0]?.fromSeq ?? 0,
     lostToSeq: lost.at(-1)?.seq ?? 0,
+    ahead: start.ahead,
   });
 }

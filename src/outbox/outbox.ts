@@ -4,6 +4,11 @@ export interface Entry {
   readonly record: Uint8Array;
 }
 
+/** A record that is still on disk. */
+export interface StoredRecord extends Entry {
+  readonly acknowledged: boolean;
+}
+
 /** Records that will never be delivered. Loss may be forced, never silent. */
 export interface Drop {
   readonly fromSeq: number;
@@ -62,6 +67,15 @@ export interface Outbox {
   peek(from: number, count: number): readonly Entry[];
   /** Everything up to and including `seq` may go: the broker has it. */
   ack(seq: number): void;
+  /**
+   * The broker has everything from `fromSeq` to `toSeq`, though perhaps not what is older. Survives a kill of the
+   * process; after a power cut some of it may be handed out again.
+   */
+  ackAhead(fromSeq: number, toSeq: number): void;
+  /** Whether there is room to remember more of what is acknowledged ahead. False: go on with the oldest. */
+  canAckAhead(): boolean;
+  /** Records still on disk, acknowledged ones among them, until their segments are used again. Throws where the disk does. */
+  history(fromSeq: number, toSeq: number): IterableIterator<StoredRecord>;
   /** Gives up what is not acknowledged up to and including `seq`, as an operator wishes. Returns how many records that were. */
   drop(seq: number): number;
   /** Resolves when a record with a number >= `seq` is there to peek, or when `signal` aborts. */

@@ -1,3 +1,4 @@
+import { AHEAD_MAX, type NumberRange } from "./ahead.ts";
 import { type FileLayer, isFileError } from "./files/files.ts";
 import { type Codec, type SlotContent, SlotWriter } from "./slots.ts";
 
@@ -16,13 +17,17 @@ export interface Progress {
   /** Numbers given to records that found no room and of which the log does not tell yet; 0: none. */
   readonly lostFromSeq: number;
   readonly lostToSeq: number;
+  /** Delivered although something older is not; at most {@link AHEAD_MAX}. */
+  readonly ahead: readonly NumberRange[];
 }
 
+const AHEAD_AT = 48;
+const RANGE_BYTES = 16;
 const UNSECURED_MAX = 2 ** 32 - 1;
 
 export const progressCodec: Codec<Progress> = {
-  magic: "fpacked1",
-  payloadBytes: 48,
+  magic: "fpacked2",
+  payloadBytes: AHEAD_AT + AHEAD_MAX * RANGE_BYTES,
   encode(progress, into) {
     into.write(progress.stream, 0, 8, "latin1");
     into.writeUInt32LE(progress.run, 8);
@@ -31,6 +36,11 @@ export const progressCodec: Codec<Progress> = {
     into.writeBigUInt64LE(BigInt(progress.syncedSeq), 24);
     into.writeBigUInt64LE(BigInt(progress.lostFromSeq), 32);
     into.writeBigUInt64LE(BigInt(progress.lostToSeq), 40);
+    into.fill(0, AHEAD_AT);
+    for (const [nth, { fromSeq, toSeq }] of progress.ahead.entries()) {
+      into.writeBigUInt64LE(BigInt(fromSeq), AHEAD_AT + nth * RANGE_BYTES);
+      into.writeBigUInt64LE(BigInt(toSeq), AHEAD_AT + nth * RANGE_BYTES + 8);
+    }
   },
   decode(payload) {
     return {
@@ -41,9 +51,21 @@ export const progressCodec: Codec<Progress> = {
       syncedSeq: Number(payload.readBigUInt64LE(24)),
       lostFromSeq: Number(payload.readBigUInt64LE(32)),
       lostToSeq: Number(payload.readBigUInt64LE(40)),
+      ahead: readAhead(payload),
     };
   },
 };
+
+function readAhead(payload: Buffer): NumberRange[] {
+  const ahead: NumberRange[] = [];
+  for (let nth = 0; nth < AHEAD_MAX; nth++) {
+    const at = AHEAD_AT + nth * RANGE_BYTES;
+    const fromSeq = Number(payload.readBigUInt64LE(at));
+    if (fromSeq === 0) break;
+    ahead.push({ fromSeq, toSeq: Number(payload.readBigUInt64LE(at + 8)) });
+  }
+  return ahead;
+}
 
 /** The `ack` file of a run. A disk that refuses it costs duplicates only: it is noted, and tried again at the next change. */
 export class ProgressFile {

@@ -1,3 +1,4 @@
+import { Ahead, type NumberRange } from "./ahead.ts";
 import type { Drop, Opening } from "./outbox.ts";
 import type { Progress } from "./progress.ts";
 import { type GapKind, gap, type LogEntry } from "./segment-format.ts";
@@ -29,6 +30,8 @@ export interface Start {
   /** The same as a power cut would leave it. */
   readonly securedSeq: number;
   readonly syncedSeq: number;
+  /** Acknowledged beyond {@link ackedSeq}. */
+  readonly ahead: readonly NumberRange[];
   /** What the log has to say before the next record. */
   readonly gaps: readonly LogEntry[];
   readonly drops: readonly Drop[];
@@ -45,6 +48,7 @@ export function decideStart(remains: Remains, bootId: string, newStream: string)
   const skipped = decideSkipped(remains, lastEnd, endIsKnown, knownSeq, nextSeq);
   const gaps = explainTail(remains.lastSeq, nextSeq - 1, [
     { kind: "accounted", fromSeq: 1, toSeq: head.ackedSeq },
+    ...(progress?.ahead ?? []).map((range) => ({ kind: "accounted" as const, ...range })),
     ...(skipped ? [{ kind: "accounted" as const, ...skipped }] : []),
     { kind: "full", fromSeq: progress?.lostFromSeq ?? 0, toSeq: progress?.lostToSeq ?? 0 },
   ]);
@@ -54,10 +58,21 @@ export function decideStart(remains: Remains, bootId: string, newStream: string)
     nextSeq,
     ackedSeq: head.ackedSeq,
     securedSeq: securedOf(remains),
+    ahead: aheadOf(progress, head.ackedSeq),
     syncedSeq: lastEnd === "killed" ? Math.min(progress?.syncedSeq ?? 0, knownSeq) : knownSeq,
     gaps,
     drops: [...head.drops, ...gaps.flatMap(dropOf)],
   };
+}
+
+function aheadOf(progress: Progress | undefined, ackedSeq: number): readonly NumberRange[] {
+  const ahead = new Ahead(progress?.ahead ?? []);
+  ahead.forget(ackedSeq);
+  return ahead.ranges;
+}
+
+function lastAhead(progress: Progress | undefined): number {
+  return progress?.ahead.at(-1)?.toSeq ?? 0;
 }
 
 function endOfLastRun({ state, stream }: Remains, bootId: string): Opening["lastEnd"] {
@@ -94,7 +109,12 @@ function securedOf({ state, progress }: Remains): number {
 
 /** Behind every number that may have been given. */
 function decideNext({ state, progress }: Remains, endIsKnown: boolean, knownSeq: number): number {
-  const givenSeq = Math.max(knownSeq, progress?.syncedSeq ?? 0, progress?.lostToSeq ?? 0);
+  const givenSeq = Math.max(
+    knownSeq,
+    progress?.syncedSeq ?? 0,
+    progress?.lostToSeq ?? 0,
+    lastAhead(progress),
+  );
   if (endIsKnown) return Math.max(givenSeq + 1, state?.nextSeq ?? 1);
   return Math.max(givenSeq, state?.reservedSeq ?? givenSeq + RESERVED_BLOCK) + 1;
 }

@@ -5,12 +5,13 @@ import type { SampleTime } from "./time.ts";
 export function toJson(
   seq: number,
   time: SampleTime,
-  sample: Pick<Sample, "fieldsJson" | "historical">,
+  sample: Pick<Sample, "fieldsJson" | "historical"> & { readonly resent?: boolean },
 ): string {
   const clock = time.clock === undefined ? "" : `,"clock":"${time.clock}"`;
   const historical = sample.historical ? ',"historical":true' : "";
+  const resent = sample.resent ? ',"resent":true' : "";
   const fields = sample.fieldsJson === "" ? "" : `,${sample.fieldsJson}`;
-  return `{"seq":${seq},"time":"${isoTime(time.wallMs)}"${clock}${historical}${fields}}`;
+  return `{"seq":${seq},"time":"${isoTime(time.wallMs)}"${clock}${historical}${resent}${fields}}`;
 }
 
 /** UTC with milliseconds, RFC 3339. */

@@ -1,4 +1,4 @@
-import type { Entry, Outbox } from "../../src/outbox/outbox.ts";
+import type { Entry, Outbox, StoredRecord } from "../../src/outbox/outbox.ts";
 import { encodeSample } from "../../src/record/record.ts";
 
 /** An outbox that keeps its records in memory, and says what was acknowledged. */
@@ -9,6 +9,7 @@ export interface MemoryOutbox extends Outbox {
 
 export function memoryOutbox(): MemoryOutbox {
   const entries: Entry[] = [];
+  const stored: Entry[] = [];
   let nextSeq = 1;
   let acknowledged = 0;
   const waiting: (() => void)[] = [];
@@ -16,22 +17,38 @@ export function memoryOutbox(): MemoryOutbox {
     entries,
     opening: { stream: "00000001", run: 1, lastEnd: "none" },
     append(record) {
-      entries.push({ seq: nextSeq, record });
+      const entry = { seq: nextSeq, record };
+      entries.push(entry);
+      stored.push(entry);
       for (const wake of waiting.splice(0)) wake();
       return nextSeq++;
     },
     peek(from, count) {
-      const first = entries[0]?.seq ?? nextSeq;
-      const at = Math.max(0, from - first);
-      return entries.slice(at, at + count);
+      const at = entries.findIndex(({ seq }) => seq >= from);
+      return at < 0 ? [] : entries.slice(at, at + count);
     },
     ack(seq) {
-      const first = entries[0]?.seq ?? nextSeq;
-      acknowledged += entries.splice(0, Math.max(0, seq - first + 1)).length;
+      while ((entries[0]?.seq ?? nextSeq) <= seq) {
+        entries.shift();
+        acknowledged++;
+      }
+    },
+    ackAhead(fromSeq, toSeq) {
+      const kept = entries.filter(({ seq }) => seq < fromSeq || seq > toSeq);
+      acknowledged += entries.length - kept.length;
+      entries.splice(0, entries.length, ...kept);
+    },
+    canAckAhead: () => true,
+    *history(fromSeq, toSeq): IterableIterator<StoredRecord> {
+      for (const entry of stored)
+        if (entry.seq >= fromSeq && entry.seq <= toSeq)
+          yield { ...entry, acknowledged: !entries.some(({ seq }) => seq === entry.seq) };
     },
     drop(seq) {
-      const first = entries[0]?.seq ?? nextSeq;
-      return entries.splice(0, Math.max(0, seq - first + 1)).length;
+      const kept = entries.filter((entry) => entry.seq > seq);
+      const count = entries.length - kept.length;
+      entries.splice(0, entries.length, ...kept);
+      return count;
     },
     async available(seq, signal) {
       while (!signal.aborted && (entries.at(-1)?.seq ?? 0) < Math.max(1, seq)) {

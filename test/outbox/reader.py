@@ -51,16 +51,17 @@ def entries(first, limit, start, data):
 
 def read(folder):
     state = slots(folder / "state", b"fpstate1", "<8s8sIIQQQQ")
-    ack = slots(folder / "ack", b"fpacked1", "<8sIIQQQQ")
+    ack = slots(folder / "ack", b"fpacked2", "<8sIIQQQQ64Q")
     found = sorted(filter(None, map(segment, sorted(folder.glob("[0-9]" * 8 + ".seg")))))
     stream = state[0] if state else found[-1][2]
     found = [each for each in found if each[2] == stream]
     acknowledged = max(state[6] if state else 0, ack[3] if ack else 0)
+    ahead = list(zip(ack[7::2], ack[8::2])) if ack else []
     for index, (_, first, _, crc, data) in enumerate(found):
         limit = min((later[1] for later in found[index + 1 :]), default=1 << 64)
         for kind, from_number, number, wall, payload in entries(first, limit, crc, data):
             yield {"kind": kind, "from": from_number, "seq": number, "time": wall,
-                   "acknowledged": number <= acknowledged, "payload": payload.hex()}
+                   "acknowledged": number <= acknowledged or any(a <= number <= b for a, b in ahead), "payload": payload.hex()}
 
 
 if __name__ == "__main__":

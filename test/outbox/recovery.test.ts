@@ -28,6 +28,7 @@ const progress = (changes: Partial<Progress> = {}): Progress => ({
   syncedSeq: 0,
   lostFromSeq: 0,
   lostToSeq: 0,
+  ahead: [],
   ...changes,
 });
 /** Records 1 to 100 are there. */
@@ -57,6 +58,7 @@ describe("where a run begins", () => {
       opening: { stream: "00000001", run: 1, lastEnd: "none" },
       nextSeq: 1,
       ackedSeq: 0,
+      ahead: [],
       securedSeq: 0,
       syncedSeq: 0,
       gaps: [],
