@@ -1,6 +1,6 @@
 // Compiles the native parts for another machine, with Debian's cross compilers.
 import { execFileSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { cpSync, mkdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -26,8 +26,13 @@ const ABIS = { 115: "20.19", 127: "22", 137: "amd64", 147: "26" };
 
 /** C++ parts, whose binaries serve one version of that interface only. */
 const PER_ABI = [
-  { package: "i2c-bus", source: "src/i2c.cc", output: "i2c.node", name: "i2c" },
-  { package: "epoll", source: "src/epoll.cc", output: "epoll.node", name: "epoll" },
+  { package: "i2c-bus", name: "i2c", sources: ["i2c"] },
+  { package: "epoll", name: "epoll", sources: ["epoll"] },
+  {
+    package: "spi-device",
+    name: "spi",
+    sources: ["spi", "spidevice", "open", "close", "transfer", "getoptions", "setoptions"],
+  },
 ];
 
 /**
@@ -42,24 +47,38 @@ export function compileNativeParts(machine, folder) {
     `-I${join(runtime("20.19"), "include/node")}`,
     join(root, "native/fieldpost.c"),
   ]);
-  const nan = dirname(require.resolve("nan/package.json"));
+  // Its package brings it compiled for every board, by Node-API.
+  const serialport = `native/linux-${machine.node}/serialport.node`;
+  cpSync(join(root, "dist", serialport), join(folder, `linux-${machine.node}`, "serialport.node"));
+  const nan = packageFolder("nan");
   for (const [abi, name] of Object.entries(ABIS)) {
     const standard = Number(abi) >= 127 ? "-std=gnu++20" : "-std=gnu++17";
     for (const part of PER_ABI) {
-      compile(`${machine.triplet}-g++`, machine, join(folder, `linux-${machine.node}-${abi}`), part.output, [
-        standard,
-        `-DNODE_GYP_MODULE_NAME=${part.name}`,
-        "-DBUILDING_NODE_EXTENSION",
-        "-D_FILE_OFFSET_BITS=64",
-        "-fno-rtti",
-        "-fno-exceptions",
-        "-w",
-        `-I${join(runtime(name), "include/node")}`,
-        `-I${nan}`,
-        join(dirname(require.resolve(`${part.package}/package.json`)), part.source),
-      ]);
+      compile(
+        `${machine.triplet}-g++`,
+        machine,
+        join(folder, `linux-${machine.node}-${abi}`),
+        `${part.name}.node`,
+        [
+          standard,
+          `-DNODE_GYP_MODULE_NAME=${part.name}`,
+          "-DBUILDING_NODE_EXTENSION",
+          "-D_FILE_OFFSET_BITS=64",
+          "-fno-rtti",
+          "-fno-exceptions",
+          "-w",
+          `-I${join(runtime(name), "include/node")}`,
+          `-I${nan}`,
+          ...part.sources.map((source) => join(packageFolder(part.package), "src", `${source}.cc`)),
+        ],
+      );
     }
   }
+}
+
+/** @param {string} name */
+function packageFolder(name) {
+  return dirname(require.resolve(`${name}/package.json`));
 }
 
 /**

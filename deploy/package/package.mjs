@@ -140,7 +140,7 @@ function makePackage({ machine, withNode, native, work, epoch }) {
     if (!statSync(from).isDirectory()) chmodSync(join(tree, to), mode);
   };
   for (const file of readdirSync(join(root, "dist")).filter(isShipped))
-    put(join(root, "dist", file), `${HOME}/${file}`, file === "fieldpost.js" ? 0o755 : 0o644);
+    put(join(root, "dist", file), `${HOME}/${file}`);
   for (const folder of readdirSync(native)) {
     const abi = /-(\d+)$/.exec(folder)?.[1];
     if (!withNode || abi === undefined || Number(abi) === BUNDLED_ABI)

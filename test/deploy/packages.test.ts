@@ -102,6 +102,12 @@ describe("on an emulated 64-bit ARM processor", () => {
     }`;
     const [program = "", ...args] = emulated(folder, "-e", script);
     const printed = execFileSync(program, args, { encoding: "utf8" }).trim().split("\n").sort();
-    expect(printed).toEqual(["epoll.node true", "fieldpost.node true", "i2c.node true"]);
+    expect(printed).toEqual([
+      "epoll.node true",
+      "fieldpost.node true",
+      "i2c.node true",
+      "serialport.node true",
+      "spi.node true",
+    ]);
   });
 });
