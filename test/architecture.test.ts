@@ -22,6 +22,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   actuators: ["device", "record", ...leaves],
   mqtt: ["device", "record", "outbox", "sensors", "actuators", ...leaves],
   config: ["device", "sensors", "actuators", "mqtt", ...leaves],
+  deploy: ["config"],
   node: ["device", "record", "outbox", "sensors", "actuators", "mqtt", "config", "local", ...leaves],
   simulate: [
     "device",
@@ -47,6 +48,7 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     "node",
     "audit",
     ...leaves,
+    "deploy",
   ],
   demo: ["device", "sensors", "record", "outbox", "config", "node", "simulate", "audit", "cli", ...leaves],
   "index.ts": ["device", "sensors", "config", "node", "simulate", "mqtt"],

@@ -93,6 +93,25 @@ export const commands: readonly Command[] = [
     run: async (args, io) => (await import("./audit.ts")).audit(args, io),
   },
   {
+    name: "flash",
+    synopsis: "--image FILE.img|--boot FOLDER --config FILE [OPTIONS]",
+    summary: "Makes a stock Raspberry Pi OS into this node, by what its first boot finds",
+    details: `  --image FILE.img          an image of Raspberry Pi OS, unpacked; write it to a card afterwards
+  --boot FOLDER             or the boot partition of a card, mounted here
+  --config FILE             the node's configuration; certificates that it names lie beside it
+  --secret NAME=FILE        what the configuration has as \${file:/run/credentials/fieldpost.service/NAME}
+  --package FILE            fieldpost_*_arm64.deb (default: the newest here or in packages/)
+  --hostname NAME           default: the device's id
+  --user NAME               default: pi. Without a password: only by key
+  --ssh-key FILE            a public key that may log in; several times
+  --wifi SSID --wifi-password-file FILE --country DE
+  --timezone Europe/Berlin
+  --os trixie|bookworm      default: what the boot partition looks like
+  --dry-run                 says what would change, and changes nothing
+`,
+    run: async (args, io) => (await import("./flash.ts")).flash(args, io),
+  },
+  {
     name: "drivers",
     synopsis: "[--json]",
     summary: "Lists the supported chips and kinds of actuators",

@@ -18,12 +18,14 @@ export interface ConfigFileOptions {
   /** The folder that a relative `file` starts from. */
   readonly cwd: string;
   readonly machine?: MachineNames | undefined;
+  /** Reads what the configuration names. Default: the files of this machine. */
+  readonly readFile?: (path: string) => string;
 }
 
 /** Reads a configuration file of this machine. Rejects, with an error for people, where the file cannot be read. */
 export async function readConfigFile(
   file: string,
-  { env, cwd, machine = thisMachine() }: ConfigFileOptions,
+  { env, cwd, machine = thisMachine(), readFile = (path) => readFileSync(path, "utf8") }: ConfigFileOptions,
 ): Promise<LoadResult> {
   const clock = linuxClock();
   const path = resolve(cwd, file);
@@ -37,7 +39,7 @@ export async function readConfigFile(
     dir: dirname(path),
     env,
     machine,
-    readFile: (path) => readFileSync(path, "utf8"),
+    readFile,
     importDriver: (path) =>
       withDeadline(clock, `loading ${path}`, IMPORT_MS, import(pathToFileURL(path).href)),
   });

@@ -10,7 +10,7 @@ say() { echo "deployment tests: $*" >&2; }
 declare -A needs=(
   [mmdebstrap]=mmdebstrap [lintian]=lintian [systemd]=systemd-analyze [qemu-user-static]=qemu-aarch64-static
   [g++]=g++ [g++-aarch64-linux-gnu]=aarch64-linux-gnu-g++ [g++-arm-linux-gnueabihf]=arm-linux-gnueabihf-g++
-  [mtools]=mcopy [dosfstools]=mkfs.fat [openssh-server]=sshd [openssh-client]=ssh
+  [mtools]=mcopy [cloud-init]=cloud-init [dosfstools]=mkfs.fat [openssh-server]=sshd [openssh-client]=ssh
 )
 PATH="$PATH:/usr/sbin:/sbin"
 missing=()
@@ -31,7 +31,7 @@ root="$cache/debian13-amd64-$key.tar"
 if [ ! -e "$root" ]; then
   say "making a Debian 13 root file system"
   rm -f "$cache"/debian13-amd64-*.tar
-  mmdebstrap --quiet --variant=minbase --include=systemd,init-system-helpers,udev,nodejs trixie "$root.new.tar" >&2
+  mmdebstrap --quiet --variant=minbase --include=systemd,init-system-helpers,udev,nodejs,openssh-server,sudo trixie "$root.new.tar" >&2
   mv "$root.new.tar" "$root"
 fi
 echo "$root"
