@@ -8,11 +8,25 @@ import { hardware } from "./hardware.ts";
 import { machine } from "./machine.ts";
 import { memory } from "./memory.ts";
 import { outbox } from "./outbox.ts";
+import { peerFlash } from "./peers/flash.ts";
+import { peerOpening } from "./peers/opening.ts";
+import { peerRates } from "./peers/rates.ts";
 import { misses, type Report, toJson, toText } from "./report.ts";
 import { makeScratchFolder } from "./scratch.ts";
 import { start } from "./start.ts";
 
-const parts: readonly Part[] = [bundle, start, memory, outbox, drain, flash, hardware];
+const parts: readonly Part[] = [
+  bundle,
+  start,
+  memory,
+  outbox,
+  drain,
+  flash,
+  hardware,
+  peerRates,
+  peerFlash,
+  peerOpening,
+];
 
 const { values } = parseArgs({
   options: {
@@ -21,11 +35,12 @@ const { values } = parseArgs({
     only: { type: "string" },
   },
 });
-const chosen = parts.filter(({ name, onRequest }) =>
-  values.only === undefined ? !onRequest : name === values.only,
-);
-if (chosen.length === 0) {
-  process.stderr.write(`bench: --only takes one of: ${parts.map(({ name }) => name).join(", ")}\n`);
+const wanted = values.only?.split(",") ?? parts.filter(({ onRequest }) => !onRequest).map(({ name }) => name);
+const chosen = parts.filter(({ name }) => wanted.includes(name));
+if (chosen.length < wanted.length) {
+  process.stderr.write(
+    `bench: --only takes one or more, with commas between, of: ${parts.map(({ name }) => name).join(", ")}\n`,
+  );
   process.exit(64);
 }
 
