@@ -27,6 +27,7 @@ export const mqttDescriptions: Readonly<Record<string, string>> = {
   session_expiry: "How long the broker keeps the session, and so queues commands, while the node is away",
   max_in_flight: "Records sent before the first of them is acknowledged; the broker's own limit counts too",
   reconnect: "Shortest and longest pause between attempts",
+  home_assistant: "Announces the node and its entities to Home Assistant. Absent: off",
   convention: "What topics and payloads look like",
 };
 

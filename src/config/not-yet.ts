@@ -13,7 +13,6 @@ interface Later {
 const NOT_YET: readonly Later[] = [
   { path: ["rules"] },
   { path: ["web"] },
-  { path: ["mqtt", "home_assistant"] },
   { path: ["mqtt", "convention"], values: ["homie5", "sparkplug_b"], only: "fieldpost" },
   { path: ["buffer", "when_full"], values: ["thin"] },
   { path: ["buffer", "tail"] },

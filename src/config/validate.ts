@@ -85,6 +85,7 @@ export function validate(root: Node, context: ValidationContext): Validated {
     ...checkInterlocks(actuators, (id) => nearest(id, idsOf(actuators))),
     ...checkFaults(raw["simulation"], sensors, (id) => nearest(id, idsOf(sensors))),
     ...checkFiles(blocks.mqtt, context),
+    ...checkHomeAssistant(blocks),
   ];
   if (findings.length > 0) return { findings, warnings: [] };
   const config = assemble(blocks as Blocks, sensors, actuators, context.dir);
@@ -108,6 +109,14 @@ function parseBlocks(raw: Raw): { readonly blocks: Partial<Blocks>; readonly fin
     blocks: Object.fromEntries(right) as Partial<Blocks>,
     findings: parsed.flatMap(({ key, result }) => explainIssues(result.issues, raw[key], [key])),
   };
+}
+
+/** Home Assistant's templates read JSON. */
+function checkHomeAssistant({ mqtt, telemetry }: Partial<Blocks>): Finding[] {
+  if (mqtt?.home_assistant === undefined || telemetry === undefined || telemetry.encoding === "json")
+    return [];
+  const message = `${telemetry.encoding} is not for Home Assistant, which reads JSON: leave out this or mqtt.home_assistant`;
+  return [wrongValue(["telemetry", "encoding"], message)];
 }
 
 function resolveList<T>(

@@ -94,6 +94,11 @@ const reconnect = v.pipe(
   ),
 );
 
+const homeAssistant = settings({
+  /** As in Home Assistant's own settings of its MQTT integration. */
+  discovery_prefix: v.optional(topicRoot, "homeassistant"),
+});
+
 /** The `mqtt:` block. `client_id` and `topic_root` depend on the device id where they are absent. */
 export const mqttSettings = v.pipe(
   settings({
@@ -116,6 +121,7 @@ export const mqttSettings = v.pipe(
       64,
     ),
     reconnect: v.optional(reconnect, {}),
+    home_assistant: v.optional(homeAssistant),
   }),
   v.forward(
     v.check(

@@ -5,6 +5,7 @@ import type { Config } from "../config/config.ts";
 import type { Board } from "../device/board.ts";
 import { type Clock, withDeadline } from "../device/clock.ts";
 import type { Random } from "../device/random.ts";
+import type { HomeAssistant, HomeAssistantOptions } from "../home-assistant/announce.ts";
 import type { Log } from "../log.ts";
 import { createAbout } from "../mqtt/about.ts";
 import type { Dial } from "../mqtt/dial.ts";
@@ -123,6 +124,13 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     events: readings.overhear(reportSensors(voices)),
   });
 
+  const nodeCommands: DownlinkParts["nodeCommands"] = {
+    sample: async () =>
+      void (await Promise.all([...samplers.values()].map((sampler) => sampler.sampleNow()))),
+    about: () => about.publish(),
+    restart: async () => parts.onRestart(),
+    resend: ({ fromSeq, toSeq }) => uplink.resend(fromSeq!, toSeq!),
+  };
   const downlink = createDownlink({
     topics,
     guard,
@@ -133,13 +141,17 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     stopping: running.signal,
     couldBeQueued: () => config.mqtt.session_expiry > 0,
     publishResult: async (message) => link()?.publish(message),
-    nodeCommands: {
-      sample: async () =>
-        void (await Promise.all([...samplers.values()].map((sampler) => sampler.sampleNow()))),
-      about: () => about.publish(),
-      restart: async () => parts.onRestart(),
-      resend: ({ fromSeq, toSeq }) => uplink.resend(fromSeq!, toSeq!),
-    },
+    nodeCommands,
+  });
+
+  const homeAssistant = await announcer(config, {
+    topics,
+    host: board.host,
+    version,
+    link,
+    clock,
+    log,
+    nodeCommands,
   });
 
   const uplink = createUplink({
@@ -188,10 +200,11 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     clock,
     random,
     log,
-    subscriptions: downlink.filters,
-    steps: [about, retained, health.onLink, uplink],
+    subscriptions: [...downlink.filters, ...(homeAssistant?.filters ?? [])],
+    steps: [about, retained, health.onLink, ...(homeAssistant ? [homeAssistant] : []), uplink],
     async receive(message) {
-      if (!about.offer(message)) await downlink.receive(message);
+      if (about.offer(message) || homeAssistant?.offer(message)) return;
+      await downlink.receive(message);
     },
     // Not before: a broker that takes connections and then nothing is as good as none.
     onListening(link) {
@@ -274,4 +287,19 @@ async function signing({ commands }: Config): Promise<Pick<DownlinkParts, "signe
   if (Object.keys(commands.keys).length === 0) return {};
   const { createUnseal } = await import("../mqtt/signature.ts");
   return { signed: { unseal: createUnseal(commands.keys), maxValidityMs: commands.max_validity } };
+}
+
+/** Only a node that Home Assistant is to know loads what tells it. */
+async function announcer(
+  config: Config,
+  {
+    nodeCommands,
+    ...parts
+  }: Omit<HomeAssistantOptions, "config" | "prefix" | "nodeActions"> & Pick<DownlinkParts, "nodeCommands">,
+): Promise<HomeAssistant | undefined> {
+  const settings = config.mqtt.home_assistant;
+  if (settings === undefined) return undefined;
+  const { createHomeAssistant } = await import("../home-assistant/announce.ts");
+  const nodeActions = Object.keys(nodeCommands);
+  return createHomeAssistant({ ...parts, config, prefix: settings.discovery_prefix, nodeActions });
 }

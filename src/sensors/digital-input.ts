@@ -20,7 +20,7 @@ export const digitalInput = defineDriver({
   chip: "GPIO line",
   description: "A door contact, button, float switch or motion detector",
   datasheet: "Linux, Documentation/userspace-api/gpio",
-  fields: { active: { unit: "", precision: 0 } },
+  fields: { active: { unit: "", boolean: true, precision: 0 } },
   options,
   pins: (options) => [options.pin],
   async open(gpio, options) {

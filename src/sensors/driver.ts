@@ -14,6 +14,8 @@ export type Measurements = Readonly<Record<string, number | boolean>>;
 export interface Field {
   /** The fixed unit of its quantity (`°C`, `%`, `hPa`, `V`); empty for a plain count or a boolean. */
   readonly unit: string;
+  /** The field is `true` or `false`. */
+  readonly boolean?: true;
   /** Decimal places that the chip's resolution justifies; readings are rounded to it. */
   readonly precision: number;
   /** Home Assistant's device class, where it has one. */
