@@ -6,6 +6,8 @@ const options = {
   pin: pin(),
   /** The load is on while the line is electrically low, as on most relay boards. */
   active_low: v.optional(v.boolean(), false),
+  /** `open_drain` lets go of the line instead of driving it high: for wires that several share, or of another voltage. */
+  drive: v.optional(v.picklist(["push_pull", "open_drain", "open_source"])),
 };
 
 /** A GPIO line that switches something: a relay, a valve, a lamp. */
@@ -20,6 +22,7 @@ export const digitalOutput: ActuatorKind<typeof options> = {
       pin: options.pin,
       activeLow: options.active_low,
       initial: level(initial),
+      ...(options.drive && { drive: options.drive }),
     });
     return { set: (value) => line.set(level(value)), close: () => line.close() };
   },

@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import type { ActuatorConfig, Config, SensorConfig } from "../config/config.ts";
 import { formatProblem } from "../config/problem.ts";
+import { type Pin, pinInWords } from "../device/gpio.ts";
 import { formatAddress } from "../device/i2c.ts";
 import { formatServer } from "../mqtt/server.ts";
 import { formatDurationMs } from "../schema/duration.ts";
@@ -81,6 +82,6 @@ function actuatorRow({ id, kind, options, initial, safe }: ActuatorConfig): stri
   return [id, kind.name, pinsInWords(kind.pins(options)), `initially ${initial}, safe ${safe}`];
 }
 
-function pinsInWords(pins: readonly (number | string)[]): string {
-  return pins.map((pin) => (typeof pin === "number" ? `GPIO${pin}` : pin)).join(", ");
+function pinsInWords(pins: readonly Pin[]): string {
+  return pins.map(pinInWords).join(", ");
 }

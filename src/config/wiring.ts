@@ -1,4 +1,5 @@
-import type { Pin } from "../device/gpio.ts";
+import type { HeaderPin, Pin } from "../device/gpio.ts";
+import { bcmOfHeader } from "../device/header.ts";
 import { formatAddress } from "../device/i2c.ts";
 import { FAULTS } from "../device/sim/settings.ts";
 import type { SensorConfig } from "./config.ts";
@@ -32,12 +33,21 @@ export function checkIds(items: readonly Item<unknown>[]): Finding[] {
   });
 }
 
-/** A line has one user. `17`, `"17"` and `GPIO17` are the same line. */
+/** A line has one user. `17`, `"17"`, `GPIO17` and `{ header: 11 }` are the same line. */
 export function checkPins(items: readonly Item<unknown>[]): Finding[] {
   const users = new Map<string, Item<unknown>>();
   return items.flatMap((item) =>
     item.resolved.pins.flatMap((pin) => {
       const line = lineName(pin);
+      if (line === undefined) {
+        const { header } = pin as HeaderPin;
+        return [
+          wrongValue(
+            [...item.path, pinKey(item.raw, pin)],
+            `header pin ${header} is power or ground, not a GPIO line`,
+          ),
+        ];
+      }
       const user = users.get(line);
       if (!user) return users.set(line, item) && [];
       const by = user === item ? "twice here" : `by ${nameOf(user)} already`;
@@ -46,15 +56,20 @@ export function checkPins(items: readonly Item<unknown>[]): Finding[] {
   );
 }
 
-function lineName(pin: Pin): string {
+/** Undefined where it is none. Pins of a header are compared as those of the 40-pin one: which board it will be is not known here. */
+function lineName(at: Pin): string | undefined {
+  const pin = typeof at === "object" ? bcmOfHeader(at.header) : at;
+  if (pin === undefined) return undefined;
   const number = /^(?:GPIO)?0*(\d+)$/i.exec(String(pin))?.[1];
   return number === undefined ? String(pin) : `GPIO${number}`;
 }
 
 /** The key that holds the pin; the last one where several do, since the first is not to blame. */
 export function pinKey(raw: unknown, pin: Pin): string {
+  const written = JSON.stringify(pin);
   const entries = Object.entries(raw as Raw);
-  const [key] = entries.findLast(([, value]) => value === pin || asPin(value) === pin) ?? [];
+  const [key] =
+    entries.findLast(([, value]) => JSON.stringify(value) === written || asPin(value) === pin) ?? [];
   return key ?? ["channel", "relay"].find((name) => name in (raw as Raw)) ?? "driver";
 }
 

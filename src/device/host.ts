@@ -2,6 +2,8 @@
 export interface Host {
   /** Board model as the device tree has it (`Raspberry Pi 4 Model B Rev 1.4`), else the machine's own words. */
   readonly model: string;
+  /** A Raspberry Pi's revision code, hexadecimal (`a020d3`). */
+  readonly revision: string | undefined;
   readonly serial: string | undefined;
   readonly hostname: string;
   readonly machineId: string | undefined;

@@ -1,23 +1,39 @@
 import * as v from "valibot";
 import { settings } from "./settings.ts";
 
+const LAST_HEADER_PIN = 40;
+
+const headerPin = settings({
+  /** Counted as on pinouts. */
+  header: v.pipe(
+    v.number(),
+    v.integer(),
+    v.minValue(1, "a header has pins 1 to 40"),
+    v.maxValue(LAST_HEADER_PIN, "a header has pins 1 to 40"),
+  ),
+});
+
+const expanderPin = v.pipe(
+  settings({
+    expander: v.string(),
+    pin: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(15)),
+  }),
+  v.transform(({ expander, pin }) => `${expander}:${pin}`),
+);
+
 /**
- * A GPIO line in a configuration: its BCM number (`17`), the kernel's name for it (`GPIO17`), or a pin of one of the
- * configuration's expanders, which becomes `io1:3`.
+ * A GPIO line in a configuration: its BCM number (`17`), the kernel's name for it (`GPIO17`), the pin of a Raspberry
+ * Pi's header that it comes out at (`{ header: 11 }`), or a pin of one of the configuration's expanders, which becomes
+ * `io1:3`.
  */
 export function pin() {
   return v.union(
     [
       v.pipe(v.number(), v.integer(), v.minValue(0)),
       v.pipe(v.string(), v.regex(/^[\x21-\x7e]{1,31}$/)),
-      v.pipe(
-        settings({
-          expander: v.string(),
-          pin: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(15)),
-        }),
-        v.transform(({ expander, pin }) => `${expander}:${pin}`),
-      ),
+      headerPin,
+      expanderPin,
     ],
-    "expected a BCM line number such as 17, a line name such as GPIO17, or { expander: io1, pin: 3 }",
+    "expected a BCM line number such as 17, a line name such as GPIO17, { header: 11 }, or { expander: io1, pin: 3 }",
   );
 }

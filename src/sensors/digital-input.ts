@@ -20,7 +20,11 @@ export const digitalInput = defineDriver({
   chip: "GPIO line",
   description: "A door contact, button, float switch or motion detector",
   datasheet: "Linux, Documentation/userspace-api/gpio",
-  fields: { active: { unit: "", boolean: true, precision: 0 } },
+  fields: {
+    active: { unit: "", boolean: true, precision: 0 },
+    /** Edges that are known to have been lost since the previous reading; absent while there are none. */
+    missed: { unit: "", precision: 0, accumulates: true },
+  },
   options,
   pins: (options) => [options.pin],
   async open(gpio, options) {
@@ -30,10 +34,11 @@ export const digitalInput = defineDriver({
       debounceMs: options.debounce,
       ...(options.pull && { bias: options.pull }),
     });
+    const told = (active: boolean, missed: number) => ({ active, ...(missed > 0 && { missed }) });
     return {
       read: async () => ({ active: (await line.get()) === 1 }),
       async *changes(signal) {
-        for await (const edge of line.edges(signal)) yield { active: edge.kind === "rising" };
+        for await (const { kind, missed } of line.edges(signal)) yield told(kind === "rising", missed);
       },
       close: () => line.close(),
     };

@@ -20,6 +20,7 @@ function recordingGpio() {
     requests,
     written,
     input: () => Promise.reject(new Error("no inputs")),
+    outputs: () => Promise.reject(new Error("no groups")),
     async output(request: OutputRequest) {
       requests.push(request);
       return {

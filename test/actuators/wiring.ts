@@ -51,6 +51,7 @@ export class RelayBoard {
     const write = (pin: Pin, value: LineValue) => this.#write(pin, value, dies);
     return {
       input: () => Promise.reject(new GpioError("unsupported", "no inputs on this board")),
+      outputs: () => Promise.reject(new GpioError("unsupported", "no groups on this board")),
       async output({ pin, initial }) {
         let told = initial;
         await write(pin, initial);

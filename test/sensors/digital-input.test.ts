@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { describe, expect, test } from "vitest";
+import type { Gpio } from "../../src/device/gpio.ts";
 import { seededRandom } from "../../src/device/random.ts";
 import { VirtualClock } from "../../src/device/sim/clock.ts";
 import { SimGpio } from "../../src/device/sim/gpio.ts";
@@ -59,6 +60,25 @@ test("an active-high level needs no options but its pin", async () => {
   gpio.drive(17, 1);
   await clock.advance(20);
   expect(await sensor.read()).toEqual({ active: true });
+});
+
+test("edges that the kernel lost are told with the change that came after them", async () => {
+  const lossy: Gpio = {
+    input: async () => ({
+      get: async () => 0,
+      async *edges() {
+        yield { kind: "rising", monotonicMs: 1, missed: 0 };
+        yield { kind: "falling", monotonicMs: 2, missed: 3 };
+      },
+      close: async () => {},
+    }),
+    output: () => Promise.reject(new Error("no outputs")),
+    outputs: () => Promise.reject(new Error("no outputs")),
+  };
+  const sensor = await digitalInput.open(lossy, { pin: 17, active_low: false, debounce: 0 });
+  const changes: Measurements[] = [];
+  for await (const change of sensor.changes!(new AbortController().signal)) changes.push(change);
+  expect(changes).toEqual([{ active: true }, { active: false, missed: 3 }]);
 });
 
 test("closing gives the line back", async () => {

@@ -35,6 +35,7 @@ function failingGpio(edges: readonly Edge[], failure: Error): Gpio {
       };
     },
     output: () => Promise.reject(new Error("no outputs")),
+    outputs: () => Promise.reject(new Error("no outputs")),
   };
 }
 
@@ -134,6 +135,7 @@ test("edges that the kernel lost are told, once", async () => {
       };
     },
     output: () => Promise.reject(new Error("no outputs")),
+    outputs: () => Promise.reject(new Error("no outputs")),
   };
   const sensor = await pulseCounter.open(gpio, parse({}), clock);
   await clock.advance(1_000);

@@ -1,5 +1,13 @@
 import type { Board } from "../board.ts";
 import type { Clock } from "../clock.ts";
+import {
+  type InputRequest,
+  type LineId,
+  type OutputLine,
+  type OutputRequest,
+  outputsOneByOne,
+  type Pin,
+} from "../gpio.ts";
 import type { Expander, OpenExpander } from "./open.ts";
 import { expanderPin } from "./settings.ts";
 
@@ -28,12 +36,25 @@ export function withExpanders(
     return known;
   }
 
-  const gpioOf = async (pin: string | number) => (await find(expanderPin(pin)?.name))?.gpio ?? board.gpio;
+  const expanderOf = async (pin: Pin) => (await find(expanderPin(pin)?.name))?.gpio;
+  async function output(request: OutputRequest): Promise<OutputLine> {
+    const lines = await expanderOf(request.pin);
+    return lines ? lines.output(request as OutputRequest<LineId>) : board.gpio.output(request);
+  }
   return {
     ...board,
     gpio: {
-      input: async (request) => (await gpioOf(request.pin)).input(request),
-      output: async (request) => (await gpioOf(request.pin)).output(request),
+      async input(request) {
+        const lines = await expanderOf(request.pin);
+        return lines ? lines.input(request as InputRequest<LineId>) : board.gpio.input(request);
+      },
+      output,
+      async outputs(requests) {
+        const expanders = await Promise.all(requests.map(({ pin }) => expanderOf(pin)));
+        return expanders.some((lines) => lines !== undefined)
+          ? outputsOneByOne(requests, output)
+          : board.gpio.outputs(requests);
+      },
     },
     pwm: {
       output: async (request) => ((await find(request.chip))?.pwm ?? board.pwm).output(request),

@@ -5,8 +5,10 @@ import {
   GpioError,
   type InputLine,
   type InputRequest,
+  type LineId,
   type LineValue,
   type OutputRequest,
+  outputsOneByOne,
 } from "../gpio.ts";
 import type { PortChip, PortState } from "./port-chip.ts";
 
@@ -23,7 +25,7 @@ export interface ExpanderLinesOptions {
 const CHECK_MS = 1_000;
 
 /** The pins of one chip as lines. Pins are `<name>:<number>`. */
-export function expanderLines({ name, chip, clock, pollMs, interrupt }: ExpanderLinesOptions): Gpio {
+export function expanderLines({ name, chip, clock, pollMs, interrupt }: ExpanderLinesOptions): Gpio<LineId> {
   const taken = new Set<number>();
   const inputs = new Set<{ update(pins: number): void }>();
   let state: PortState | undefined;
@@ -52,7 +54,9 @@ export function expanderLines({ name, chip, clock, pollMs, interrupt }: Expander
     return number;
   }
 
-  async function output({ pin, activeLow = false, initial }: OutputRequest) {
+  async function output(request: OutputRequest<LineId>) {
+    const { pin, activeLow = false, initial, drive: mode = "push_pull" } = request;
+    if (mode !== "push_pull") throw new GpioError("unsupported", `${pin}: the chip has no ${mode} outputs`);
     const number = take(pin);
     const bit = 1 << number;
     let told = initial;
@@ -84,7 +88,7 @@ export function expanderLines({ name, chip, clock, pollMs, interrupt }: Expander
     };
   }
 
-  async function input(request: InputRequest): Promise<InputLine> {
+  async function input(request: InputRequest<LineId>): Promise<InputLine> {
     const { pin, bias, activeLow = false, edges = "both", debounceMs = 0 } = request;
     const pullable = chip.pullUps === "chosen" ? bias !== "down" : bias === undefined || bias === "up";
     if (!pullable) throw new GpioError("unsupported", `${pin}: the chip cannot pull it "${bias}"`);
@@ -177,7 +181,7 @@ export function expanderLines({ name, chip, clock, pollMs, interrupt }: Expander
     }
   }
 
-  return { input, output };
+  return { input, output, outputs: (requests) => outputsOneByOne(requests, output) };
 }
 
 function toGpioError(name: string, cause: unknown): GpioError {

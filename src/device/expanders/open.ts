@@ -1,6 +1,6 @@
 import type { Board } from "../board.ts";
 import type { Clock } from "../clock.ts";
-import type { Gpio, InputLine } from "../gpio.ts";
+import type { Gpio, InputLine, LineId } from "../gpio.ts";
 import { deviceAt, type I2cDevice } from "../i2c.ts";
 import type { Pwm } from "../pwm.ts";
 import { expanderLines } from "./lines.ts";
@@ -18,7 +18,7 @@ export interface Expander extends ExpanderSettings {
 }
 
 export interface OpenExpander {
-  readonly gpio?: Gpio;
+  readonly gpio?: Gpio<LineId>;
   readonly pwm?: Pwm;
 }
 

@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { duration } from "../../schema/duration.ts";
 import { pin } from "../../schema/pin.ts";
 import { settings } from "../../schema/settings.ts";
+import type { Pin } from "../gpio.ts";
 
 /** What a configuration needs to know of each chip: where it can be on a bus, and how many pins or channels it has. */
 export const EXPANDERS = {
@@ -55,9 +56,7 @@ export type ExpanderSettings = v.InferOutput<typeof expander>;
 export const SERVO_HZ = 50;
 
 /** The pin of an expander as the program calls it: `io1:3`. */
-export function expanderPin(
-  pin: string | number,
-): { readonly name: string; readonly pin: number } | undefined {
-  const [, name, number] = /^([^:]+):(\d{1,3})$/.exec(String(pin)) ?? [];
+export function expanderPin(pin: Pin): { readonly name: string; readonly pin: number } | undefined {
+  const [, name, number] = /^([^:]+):(\d{1,3})$/.exec(typeof pin === "string" ? pin : "") ?? [];
   return name === undefined ? undefined : { name, pin: Number(number) };
 }

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { Board } from "../board.ts";
 import type { Clock } from "../clock.ts";
+import { type HeaderLayout, headerLayout, withHeaderPins } from "../header.ts";
 import { type I2cBus, oneAtATime } from "../i2c.ts";
 import type { Pwm } from "../pwm.ts";
 import type { SerialPort } from "../serial.ts";
@@ -25,8 +26,9 @@ export interface LinuxBoardOptions {
 /** Beyond the kernel's own time-out of one second a transfer, and two for a write-then-read. */
 const TRANSFER_DEADLINE_MS = 2_500;
 
-/** The header's bus on every Raspberry Pi with 40 pins. */
+/** The header's bus on every Raspberry Pi but the first, whose pins 3 and 5 are GPIO0 and GPIO1. */
 const HEADER_I2C = "i2c-1";
+const FIRST_HEADER_I2C = "i2c-0";
 
 /** The machine that the program runs on. Nothing is opened before it is used. */
 export function linuxBoard({
@@ -39,9 +41,12 @@ export function linuxBoard({
   const buses = new Map<string, I2cBus>();
   const chipSelects = new Map<string, SpiDevice>();
   const ports = new Map<string, SerialPort>();
+  const host = linuxHost({ files, root });
+  const layout = headerLayout(host.model, host.revision);
+  const lines = linuxGpio({ backend: gpioBackend, chip: gpioChip, clock, files, dev: join(root, "dev") });
   let pwm: Promise<Pwm> | undefined;
   return {
-    gpio: linuxGpio({ backend: gpioBackend, chip: gpioChip, clock, files, dev: join(root, "dev") }),
+    gpio: withHeaderPins(lines, () => layout, host.model),
     oneWire: linuxOneWire(files),
     pwm: {
       async output(request) {
@@ -49,8 +54,8 @@ export function linuxBoard({
         return (await pwm).output(request);
       },
     },
-    host: linuxHost({ files, root }),
-    defaultI2c: `/dev/${headerBus(join(root, "dev"))}`,
+    host,
+    defaultI2c: `/dev/${headerBus(join(root, "dev"), layout)}`,
     i2c(devicePath) {
       const known = buses.get(devicePath);
       if (known) return known;
@@ -82,7 +87,8 @@ export function linuxBoard({
 }
 
 /** The bus that users wire sensors to; where the machine has none, the one an error should name. */
-function headerBus(dev: string): string {
+function headerBus(dev: string, layout: HeaderLayout | undefined): string {
+  if (layout === "26-rev1") return FIRST_HEADER_I2C;
   const numbers = deviceNames(dev)
     .flatMap((name) => /^i2c-(\d+)$/.exec(name)?.[1] ?? [])
     .map(Number)

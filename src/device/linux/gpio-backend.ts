@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { type Gpio, GpioError } from "../gpio.ts";
+import { type Gpio, GpioError, type LineId } from "../gpio.ts";
 import { type Addon, loadAddon } from "./addon.ts";
 import { charDevices } from "./char-devices.ts";
 import { sysfsGpio } from "./gpio.ts";
@@ -24,9 +24,16 @@ export interface LinuxGpioOptions {
  * GPIO through the character device, or through sysfs. `auto` takes the first where the kernel has it and the native
  * part loads, and decides anew for each line: at boot, a chip may come late.
  */
-export function linuxGpio({ backend, chip, clock, files, dev, load = loadAddon }: LinuxGpioOptions): Gpio {
+export function linuxGpio({
+  backend,
+  chip,
+  clock,
+  files,
+  dev,
+  load = loadAddon,
+}: LinuxGpioOptions): Gpio<LineId> {
   const sysfs = sysfsGpio({ clock, files, chip });
-  function chosen(): Gpio {
+  function chosen(): Gpio<LineId> {
     if (backend === "sysfs") return sysfs;
     try {
       const devices = charDevices(load(), dev);
@@ -40,5 +47,6 @@ export function linuxGpio({ backend, chip, clock, files, dev, load = loadAddon }
   return {
     input: async (request) => chosen().input(request),
     output: async (request) => chosen().output(request),
+    outputs: async (requests) => chosen().outputs(requests),
   };
 }

@@ -1,4 +1,4 @@
-import { GpioError, type Pin } from "../gpio.ts";
+import { GpioError, type LineId } from "../gpio.ts";
 import type { CharDevices } from "./char-devices.ts";
 import { type Chip, chooseChip, isHeader } from "./gpio-chips.ts";
 import { toGpioError } from "./gpio-export.ts";
@@ -52,7 +52,7 @@ export function withChip<T>(devices: CharDevices, device: string, work: (fd: num
  * The line behind a pin: a number is an offset on the chip `wanted`, a name is looked up there, or on every chip where
  * that is `auto`. Throws `no_line`, `denied`, `unsupported`, or `io`.
  */
-export function findLine(devices: CharDevices, wanted: string, pin: Pin): Line {
+export function findLine(devices: CharDevices, wanted: string, pin: LineId): Line {
   const chips = readChips(devices);
   if (typeof pin === "string") {
     const named = findNamed(

@@ -1,5 +1,14 @@
 import { EdgeQueue } from "../edge-queue.ts";
-import { type Bias, type EdgeKind, type Gpio, GpioError } from "../gpio.ts";
+import {
+  assertValues,
+  type Bias,
+  type Drive,
+  type EdgeKind,
+  type Gpio,
+  GpioError,
+  type LineId,
+  type OutputRequest,
+} from "../gpio.ts";
 import type { CharDevices } from "./char-devices.ts";
 import { askOwner, findLine, type Line, withChip } from "./gpio-cdev-line.ts";
 import { toGpioError } from "./gpio-export.ts";
@@ -11,10 +20,11 @@ import {
   GPIO_V2_LINE_SET_VALUES,
   grantedFd,
   type LineRequest,
+  type RequestedLine,
   readLineEvents,
   readLineValue,
   writeLineRequest,
-  writeLineValue,
+  writeLineValues,
 } from "./gpio-uapi.ts";
 import { errorCode } from "./text-files.ts";
 
@@ -46,15 +56,21 @@ const EDGES: Readonly<Record<EdgeKind, number>> = {
   both: Flag.edgeRising | Flag.edgeFalling,
 };
 
+const DRIVES: Readonly<Record<Drive, number>> = {
+  push_pull: 0,
+  open_drain: Flag.openDrain,
+  open_source: Flag.openSource,
+};
+
 /**
  * GPIO through the kernel's character device. A line that is given back, also by the end of the process, is the chip
  * driver's to do with as it likes: Raspberry Pi's kernels go on driving an output, others may make it an input.
  */
-export function cdevGpio({ devices, chip = "auto" }: CdevGpioOptions): Gpio {
+export function cdevGpio({ devices, chip = "auto" }: CdevGpioOptions): Gpio<LineId> {
   return {
     async input({ pin, bias, activeLow, edges = "both", debounceMs = 0 }) {
-      const line = openLine(devices, findLine(devices, chip, pin), {
-        flags: Flag.input | EDGES[edges] | (bias ? BIAS[bias] : 0) | (activeLow ? Flag.activeLow : 0),
+      const flags = Flag.input | EDGES[edges] | (bias ? BIAS[bias] : 0) | (activeLow ? Flag.activeLow : 0);
+      const line = openLines(devices, [{ ...findLine(devices, chip, pin), flags }], {
         debounceUs: Math.round(debounceMs * 1_000),
         eventBufferSize: EVENT_BUFFER_SIZE,
       });
@@ -62,7 +78,7 @@ export function cdevGpio({ devices, chip = "auto" }: CdevGpioOptions): Gpio {
       const unwatch = followEdges(devices, line, debounceMs, queue);
       return {
         async get() {
-          const values = writeLineValue(0);
+          const values = writeLineValues([0]);
           line.ioctl(GPIO_V2_LINE_GET_VALUES, values);
           return readLineValue(values);
         },
@@ -75,43 +91,65 @@ export function cdevGpio({ devices, chip = "auto" }: CdevGpioOptions): Gpio {
       };
     },
 
-    async output({ pin, activeLow, initial }) {
-      const line = openLine(devices, findLine(devices, chip, pin), {
-        flags: Flag.output | (activeLow ? Flag.activeLow : 0),
-        initial,
-      });
-      let told = initial;
+    async output(request) {
+      const line = openLines(devices, [outputLine(request)]);
+      let told = request.initial;
       return {
         async set(value) {
-          line.ioctl(GPIO_V2_LINE_SET_VALUES, writeLineValue(value));
+          line.ioctl(GPIO_V2_LINE_SET_VALUES, writeLineValues([value]));
           told = value;
         },
         get: async () => told,
         close: async () => line.close(),
       };
     },
+
+    async outputs(requests) {
+      const lines = openLines(devices, requests.map(outputLine));
+      let told = requests.map(({ initial }) => initial);
+      return {
+        async set(values) {
+          assertValues(values, requests.length);
+          lines.ioctl(GPIO_V2_LINE_SET_VALUES, writeLineValues(values));
+          told = [...values];
+        },
+        get: async () => told,
+        close: async () => lines.close(),
+      };
+    },
   };
+
+  function outputLine({ pin, activeLow, initial, drive = "push_pull", bias }: OutputRequest<LineId>) {
+    const flags = Flag.output | DRIVES[drive] | (bias ? BIAS[bias] : 0) | (activeLow ? Flag.activeLow : 0);
+    return { ...findLine(devices, chip, pin), flags, initial };
+  }
 }
 
-interface OpenLine {
+/** What one request was granted for. */
+interface OpenLines {
+  /** For people: `GPIO17`, or several of them. */
   readonly name: string;
   readonly fd: number;
   ioctl(request: number, data: Buffer): void;
   close(): void;
 }
 
-function openLine(
+function openLines(
   devices: CharDevices,
-  line: Line,
-  config: Omit<LineRequest, "offset" | "consumer">,
-): OpenLine {
-  const { name, offset } = line;
-  const request = writeLineRequest({ ...config, offset, consumer: CONSUMER });
-  withChip(devices, line.device, (chip) => {
+  lines: readonly (Line & RequestedLine)[],
+  config: Pick<LineRequest, "debounceUs" | "eventBufferSize"> = {},
+): OpenLines {
+  const name = lines.map((line) => line.name).join(", ");
+  const [first] = lines;
+  if (first === undefined) throw new RangeError("a request for no line");
+  if (lines.some(({ device }) => device !== first.device))
+    throw new GpioError("unsupported", `${name}: lines that change together must be on one GPIO chip`);
+  const request = writeLineRequest({ ...config, lines, consumer: CONSUMER });
+  withChip(devices, first.device, (chip) => {
     try {
       devices.ioctl(chip, GPIO_V2_GET_LINE, request);
     } catch (cause) {
-      throw refused(name, cause, () => askOwner(devices, chip, offset));
+      throw refused(lines, cause, (offset) => askOwner(devices, chip, offset));
     }
   });
   const fd = grantedFd(request);
@@ -134,16 +172,26 @@ function openLine(
   };
 }
 
-function refused(name: string, cause: unknown, owner: () => string): GpioError {
+function refused(lines: readonly Line[], cause: unknown, ownerOf: (offset: number) => string): GpioError {
   const code = errorCode(cause);
-  const taker = code === "EBUSY" ? owner() : "";
-  if (taker !== "") return new GpioError("taken", `${name}: "${taker}" owns the line`, { cause });
+  const name = lines.map((line) => line.name).join(", ");
+  if (code === "EBUSY") {
+    for (const { name: taken, offset } of lines) {
+      const owner = ownerOf(offset);
+      if (owner !== "") return new GpioError("taken", `${taken}: "${owner}" owns the line`, { cause });
+    }
+  }
   if (code !== "ENXIO") return toGpioError(name, cause);
   return new GpioError("unsupported", `${name}: the line makes no interrupts, so it has no edges`, { cause });
 }
 
 /** Passes on what the kernel tells of a line; returns what ends that. */
-function followEdges(devices: CharDevices, line: OpenLine, debounceMs: number, queue: EdgeQueue): () => void {
+function followEdges(
+  devices: CharDevices,
+  line: OpenLines,
+  debounceMs: number,
+  queue: EdgeQueue,
+): () => void {
   const room = eventRoom(EVENTS_AT_ONCE);
   let seqno = 0;
   let watched = true;

@@ -1,4 +1,4 @@
-import { GpioError, type Pin } from "../gpio.ts";
+import { GpioError, type LineId } from "../gpio.ts";
 import type { TextFiles } from "./text-files.ts";
 
 /** A GPIO chip. */
@@ -59,7 +59,7 @@ export function chooseChip<C extends Chip>(chips: readonly C[], wanted: string):
 }
 
 /** The kernel's number of a pin. Sysfs knows no line names, so only `GPIO17` and the like can be understood. */
-export function lineNumber(pin: Pin, chip: SysfsChip): number {
+export function lineNumber(pin: LineId, chip: SysfsChip): number {
   const offset = typeof pin === "number" ? pin : Number(/^GPIO(\d+)$/.exec(pin)?.[1]);
   if (Number.isNaN(offset)) {
     throw new GpioError(

@@ -34,7 +34,7 @@ export interface OnoffModule {
 export async function openInput(
   { Gpio }: OnoffModule,
   line: ExportedLine,
-  { activeLow = false, edges = "both", debounceMs = 0 }: InputRequest,
+  { activeLow = false, edges = "both", debounceMs = 0 }: Omit<InputRequest, "pin">,
   clock: Clock,
 ): Promise<InputLine> {
   const gpio = await configure(() => new Gpio(line.number, "in", "both", { activeLow }), line, activeLow);

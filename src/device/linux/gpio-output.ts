@@ -7,7 +7,7 @@ import type { ExportedLine } from "./gpio-export.ts";
  */
 export async function openOutput(
   line: ExportedLine,
-  { activeLow = false, initial }: OutputRequest,
+  { activeLow = false, initial }: Omit<OutputRequest, "pin">,
 ): Promise<OutputLine> {
   if (line.found) await stopInterrupts(line);
   await line.write("active_low", activeLow ? "1" : "0");

@@ -27,14 +27,23 @@ export const Flag = {
   output: 1 << 3,
   edgeRising: 1 << 4,
   edgeFalling: 1 << 5,
+  openDrain: 1 << 6,
+  openSource: 1 << 7,
   biasUp: 1 << 8,
   biasDown: 1 << 9,
   biasNone: 1 << 10,
 } as const;
 
 /** enum gpio_v2_line_attr_id */
+const ATTRIBUTE_FLAGS = 1;
 const ATTRIBUTE_OUTPUT_VALUES = 2;
 const ATTRIBUTE_DEBOUNCE = 3;
+
+/** GPIO_V2_LINE_NUM_ATTRS_MAX: how many attributes a request may carry. */
+const MAX_ATTRIBUTES = 10;
+
+/** GPIO_V2_LINES_MAX */
+export const MAX_LINES = 64;
 
 /** enum gpio_v2_line_event_id */
 const EVENT_RISING = 1;
@@ -54,17 +63,23 @@ export interface LineInfo {
   readonly consumer: string;
 }
 
-export interface LineRequest {
+/** One line of a request. */
+export interface RequestedLine {
   readonly offset: number;
-  /** At most 31 bytes. */
-  readonly consumer: string;
   /** {@link Flag}s. */
   readonly flags: number;
   /** Of an output: its logical value from the moment it is one. */
   readonly initial?: 0 | 1;
-  /** Of an input. 0: none. */
+}
+
+export interface LineRequest {
+  /** Of one chip; at most {@link MAX_LINES}. */
+  readonly lines: readonly RequestedLine[];
+  /** At most 31 bytes. */
+  readonly consumer: string;
+  /** Of inputs. 0: none. */
   readonly debounceUs?: number;
-  /** Events that the kernel keeps until they are read; it may keep 1024 for one line. */
+  /** Events that the kernel keeps until they are read; it may keep 1024. */
   readonly eventBufferSize?: number;
 }
 
@@ -97,41 +112,59 @@ export function readLineInfo(data: Buffer): LineInfo {
 }
 
 /**
- * struct gpio_v2_line_request for one line: offsets[64] @0, consumer @256, config @288, num_lines @560,
- * event_buffer_size @564, fd @588. Of config (struct gpio_v2_line_config): flags @0, num_attrs @8, attrs @32, each with
- * id @0, value @8, mask of the lines it is for @16.
+ * struct gpio_v2_line_request: offsets[64] @0, consumer @256, config @288, num_lines @560, event_buffer_size @564, fd
+ * @588. Of config (struct gpio_v2_line_config): flags @0, num_attrs @8, attrs @32, each with id @0, value @8, mask of
+ * the lines it is for @16. Lines with other flags than the first get them by an attribute. Throws a {@link RangeError}
+ * where the lines differ in more ways than a request can say.
  */
 export function writeLineRequest(request: LineRequest): Buffer {
+  const { lines } = request;
   const data = Buffer.alloc(LINE_REQUEST_BYTES);
-  data.writeUInt32LE(request.offset, 0);
+  for (const [nth, { offset }] of lines.entries()) data.writeUInt32LE(offset, 4 * nth);
   data.write(request.consumer, 256, 31);
-  data.writeUInt32LE(request.flags, 288);
-  const attributes: [id: number, value: number][] = [];
-  if (request.initial !== undefined) attributes.push([ATTRIBUTE_OUTPUT_VALUES, request.initial]);
-  if (request.debounceUs) attributes.push([ATTRIBUTE_DEBOUNCE, request.debounceUs]);
+  const usual = lines[0]?.flags ?? 0;
+  data.writeUInt32LE(usual, 288);
+  const others = [...new Set(lines.map(({ flags }) => flags))].filter((flags) => flags !== usual);
+  const attributes: [id: number, value: bigint, mask: bigint][] = others.map((flags) => [
+    ATTRIBUTE_FLAGS,
+    BigInt(flags),
+    bits(lines.map((line) => line.flags === flags)),
+  ]);
+  const all = bits(lines.map(() => true));
+  if (lines.some(({ initial }) => initial !== undefined))
+    attributes.push([ATTRIBUTE_OUTPUT_VALUES, bits(lines.map(({ initial }) => initial === 1)), all]);
+  if (request.debounceUs) attributes.push([ATTRIBUTE_DEBOUNCE, BigInt(request.debounceUs), all]);
+  if (attributes.length > MAX_ATTRIBUTES || lines.length > MAX_LINES)
+    throw new RangeError(`one request cannot say this of ${lines.length} lines`);
   data.writeUInt32LE(attributes.length, 296);
-  attributes.forEach(([id, value], nth) => {
+  attributes.forEach(([id, value, mask], nth) => {
     const at = 320 + 24 * nth;
     data.writeUInt32LE(id, at);
-    data.writeUInt32LE(value, at + 8);
-    data.writeUInt32LE(1, at + 16);
+    data.writeBigUInt64LE(value, at + 8);
+    data.writeBigUInt64LE(mask, at + 16);
   });
-  data.writeUInt32LE(1, 560);
+  data.writeUInt32LE(lines.length, 560);
   data.writeUInt32LE(request.eventBufferSize ?? 0, 564);
   return data;
+}
+
+/** A bit for each line of a request, the first line's lowest. */
+function bits(set: readonly boolean[]): bigint {
+  return set.reduce((word, bit, nth) => (bit ? word | (1n << BigInt(nth)) : word), 0n);
 }
 
 /** The descriptor of the requested line, in the request after the kernel has granted it. */
 export const grantedFd = (request: Buffer) => request.readInt32LE(588);
 
-/** struct gpio_v2_line_values of the one line of a request: bits @0, mask @8. */
-export function writeLineValue(value: 0 | 1): Buffer {
+/** struct gpio_v2_line_values of all lines of a request: bits @0, mask @8. */
+export function writeLineValues(values: readonly (0 | 1)[]): Buffer {
   const data = Buffer.alloc(LINE_VALUES_BYTES);
-  data.writeUInt32LE(value, 0);
-  data.writeUInt32LE(1, 8);
+  data.writeBigUInt64LE(bits(values.map((value) => value === 1)), 0);
+  data.writeBigUInt64LE(bits(values.map(() => true)), 8);
   return data;
 }
 
+/** The first line's. */
 export const readLineValue = (data: Buffer): 0 | 1 => (data.readUInt32LE(0) & 1 ? 1 : 0);
 
 /** Room for this many events of one read(2). */

@@ -5,9 +5,10 @@ import {
   GpioError,
   type InputLine,
   type InputRequest,
+  type LineId,
   type OutputLine,
   type OutputRequest,
-  type Pin,
+  outputsOneByOne,
 } from "../gpio.ts";
 import { chooseChip, lineNumber, readChips } from "./gpio-chips.ts";
 import { type Attribute, type ExportedLine, exportLine, toGpioError } from "./gpio-export.ts";
@@ -27,12 +28,12 @@ export interface SysfsGpioOptions {
 const PULLS: Readonly<Record<Bias, string>> = { up: "pu", down: "pd", none: "pn" };
 
 /** GPIO through sysfs and onoff: for kernels without the character device's uAPI v2 (before 5.10). */
-export function sysfsGpio({ clock, files, chip = "auto", load = loadOnoff }: SysfsGpioOptions): Gpio {
+export function sysfsGpio({ clock, files, chip = "auto", load = loadOnoff }: SysfsGpioOptions): Gpio<LineId> {
   /** Sysfs does not tell users apart, so two of ours on one line are found out here. */
   const taken = new Set<number>();
 
   async function take<L extends InputLine | OutputLine>(
-    pin: Pin,
+    pin: LineId,
     attributes: readonly Attribute[],
     open: (line: ExportedLine) => Promise<L>,
   ): Promise<L> {
@@ -65,12 +66,24 @@ export function sysfsGpio({ clock, files, chip = "auto", load = loadOnoff }: Sys
         openInput(onoff, line, request, clock),
       );
     },
-    output: (request: OutputRequest) =>
-      take(request.pin, ["value", "direction", "active_low"], (line) => openOutput(line, request)),
+    output,
+    outputs: (requests) => outputsOneByOne(requests, output),
   };
+
+  async function output(request: OutputRequest<LineId>): Promise<OutputLine> {
+    refuseBias(request);
+    const { pin, drive = "push_pull" } = request;
+    if (drive !== "push_pull") {
+      throw new GpioError(
+        "unsupported",
+        `${pin}: GPIO through sysfs cannot make an output ${drive}: set gpio.backend to cdev (Linux 5.10 or newer)`,
+      );
+    }
+    return take(pin, ["value", "direction", "active_low"], (line) => openOutput(line, request));
+  }
 }
 
-function refuseBias({ pin, bias }: InputRequest): void {
+function refuseBias({ pin, bias }: Pick<InputRequest<LineId>, "pin" | "bias">): void {
   if (bias === undefined) return;
   const number = String(pin).replace(/^GPIO/, "");
   throw new GpioError(

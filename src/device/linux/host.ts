@@ -23,6 +23,9 @@ export function linuxHost({ files, root = "/" }: LinuxHostOptions): Host {
       identity("proc/device-tree/model") ??
       identity("sys/class/dmi/id/product_name") ??
       `${os.type()} ${os.machine()}`,
+    revision:
+      /^Revision\s*:\s*([0-9a-f]+)$/m.exec(readOnce(join(root, "proc/cpuinfo")) ?? "")?.[1] ??
+      revisionWord(join(root, "proc/device-tree/system/linux,revision")),
     serial: identity("proc/device-tree/serial-number"),
     hostname: os.hostname(),
     machineId: identity("etc/machine-id"),
@@ -113,6 +116,15 @@ function read(files: TextFiles, path: string): string | undefined {
 
 function list(files: TextFiles, path: string): Promise<readonly string[]> {
   return files.list(path).catch(() => []);
+}
+
+/** The same code as the firmware hands it to the kernel: a big-endian word. */
+function revisionWord(path: string): string | undefined {
+  try {
+    return readFileSync(path).readUInt32BE(0).toString(16);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Undefined where the file is missing, unreadable or empty. */

@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.ts";
 import { EdgeQueue } from "../edge-queue.ts";
 import {
+  assertValues,
   type Edge,
   type Gpio,
   GpioError,
@@ -8,9 +9,11 @@ import {
   type InputRequest,
   type LineValue,
   type OutputLine,
+  type OutputLines,
   type OutputRequest,
   type Pin,
 } from "../gpio.ts";
+import { headerLine } from "../header.ts";
 import type { Random } from "../random.ts";
 import { SimLine } from "./line.ts";
 
@@ -57,6 +60,32 @@ export class SimGpio implements Gpio {
     const line = this.#take(pin);
     line.output(electrical(initial, activeLow));
     return openOutput(line, initial, activeLow);
+  }
+
+  /** In one step, as one request of the character device does it. */
+  async outputs(requests: readonly OutputRequest[]): Promise<OutputLines> {
+    const taken: SimLine[] = [];
+    try {
+      for (const { pin } of requests) taken.push(this.#take(pin));
+    } catch (error) {
+      for (const line of taken) line.owner = undefined;
+      throw error;
+    }
+    const lines = requests.map(({ initial, activeLow = false }, nth) => {
+      const line = taken[nth]!;
+      line.output(electrical(initial, activeLow));
+      return { ...openOutput(line, initial, activeLow) };
+    });
+    return {
+      async set(values) {
+        assertValues(values, lines.length);
+        for (const [nth, line] of lines.entries()) void line.set(values[nth]!);
+      },
+      get: () => Promise.all(lines.map((line) => line.get())),
+      async close() {
+        for (const line of lines) await line.close();
+      },
+    };
   }
 
   /** Holds a pin at a level from outside, as a wire would. */
@@ -136,7 +165,8 @@ export class SimGpio implements Gpio {
     return line;
   }
 
-  #line(pin: Pin): SimLine {
+  #line(at: Pin): SimLine {
+    const pin = typeof at === "object" ? headerLine(at, "40") : at;
     const line = typeof pin === "number" ? this.#lines[pin] : this.#lines.find(({ name }) => name === pin);
     if (!line) throw new GpioError("no_line", `the board has no line ${pin}`);
     return line;

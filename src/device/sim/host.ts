@@ -8,6 +8,7 @@ const TOTAL_DISK_BYTES = 16 * 1000 ** 3;
 /** A Raspberry Pi that is well. Its quantities come from the world, at the place `host`. */
 export class SimHost implements Host {
   readonly model = "Raspberry Pi 4 Model B Rev 1.4 (simulated)";
+  readonly revision = "c03114";
   readonly serial = "100000005eed0001";
   readonly hostname = "simulated";
   readonly machineId = "5eed00015eed00015eed00015eed0001";

@@ -30,7 +30,9 @@ interface Request {
   seqno: number;
 }
 
-type Handle = { readonly chip: FakeChip } | { readonly line: FakeLine; readonly request: Request };
+type Handle =
+  | { readonly chip: FakeChip }
+  | { readonly lines: readonly FakeLine[]; readonly requests: readonly Request[] };
 
 const EVENT_BYTES = 48;
 const ACTIVE_LOW = 1n << 1n;
@@ -38,6 +40,7 @@ const INPUT = 1n << 2n;
 const OUTPUT = 1n << 3n;
 const RISING = 1n << 4n;
 const FALLING = 1n << 5n;
+const DRIVES = [1n << 6n, 1n << 7n];
 const BIASES = [1n << 8n, 1n << 9n, 1n << 10n];
 
 export function fakeChip(
@@ -110,7 +113,7 @@ export class FakeCharDevices implements CharDevices {
       told = false;
       for (const [fd, ready] of [...this.#watches]) {
         const handle = this.#handles.get(fd)!;
-        if (!("request" in handle) || handle.request.events.length === 0) continue;
+        if (!("requests" in handle) || handle.requests[0]!.events.length === 0) continue;
         told = true;
         ready();
       }
@@ -122,7 +125,7 @@ export class FakeCharDevices implements CharDevices {
   unplug(line: FakeLine): void {
     for (const [fd, ready] of [...this.#watches]) {
       const handle = this.#handles.get(fd)!;
-      if ("line" in handle && handle.line === line) ready(nodeError("EBADF", "poll"));
+      if ("lines" in handle && handle.lines.includes(line)) ready(nodeError("EBADF", "poll"));
     }
   }
 
@@ -141,9 +144,11 @@ export class FakeCharDevices implements CharDevices {
     const handle = this.#handle(fd);
     if (this.#watches.has(fd)) throw new Error("a descriptor was closed while it was watched");
     this.#handles.delete(fd);
-    if (!("line" in handle)) return;
-    handle.line.consumer = "";
-    handle.line.request = undefined;
+    if (!("lines" in handle)) return;
+    for (const line of handle.lines) {
+      line.consumer = "";
+      line.request = undefined;
+    }
   }
 
   ioctl(fd: number, request: number, data: Buffer): void {
@@ -156,9 +161,9 @@ export class FakeCharDevices implements CharDevices {
 
   read(fd: number, into: Buffer): number {
     const handle = this.#handle(fd);
-    if (!("request" in handle) || into.length < EVENT_BYTES) throw nodeError("EINVAL", "read");
+    if (!("requests" in handle) || into.length < EVENT_BYTES) throw nodeError("EINVAL", "read");
     const count = Math.min(this.eventsPerRead, Math.floor(into.length / EVENT_BYTES));
-    const events = handle.request.events.splice(0, count);
+    const events = handle.requests[0]!.events.splice(0, count);
     if (events.length === 0) throw nodeError("EAGAIN", "read");
     return Buffer.concat(events).copy(into);
   }
@@ -198,45 +203,65 @@ export class FakeCharDevices implements CharDevices {
       data.write(line.consumer, 32);
       return true;
     }
-    return request === 0xc250b407 && this.#requestLine(chip, data);
+    return request === 0xc250b407 && this.#requestLines(chip, data);
   }
 
-  #requestLine(chip: FakeChip, data: Buffer): boolean {
-    const line = chip.lines[data.readUInt32LE(0)];
-    const attributes = readAttributes(data);
-    const flags = data.readBigUInt64LE(288);
-    if (!line || data.readUInt32LE(560) !== 1 || !isValid(flags, attributes)) return false;
-    if (line.consumer !== "") throw nodeError("EBUSY", "ioctl");
-    if ((flags & (RISING | FALLING)) !== 0n && !line.interrupts) throw nodeError("ENXIO", "ioctl");
-    const request = {
-      flags,
-      debounceUs: attributes.get(3) ?? 0,
-      capacity: Math.min(data.readUInt32LE(564) || 16, 1_024),
-      events: [],
-      seqno: 0,
-    };
-    line.consumer = data.toString("utf8", 256, 288).split("\0", 1)[0]!;
-    line.request = request;
-    if ((flags & OUTPUT) !== 0n) driveOutput(line, flags, attributes.get(2) ?? 0);
-    data.writeInt32LE(this.#add({ line, request }), 588);
+  #requestLines(chip: FakeChip, data: Buffer): boolean {
+    const lines = Array.from({ length: data.readUInt32LE(560) }, (_, nth) => {
+      const attributes = readAttributes(data, nth);
+      const flags = attributes.get(1) ?? data.readBigUInt64LE(288);
+      return { line: chip.lines[data.readUInt32LE(4 * nth)], nth, attributes, flags };
+    });
+    if (
+      lines.length === 0 ||
+      lines.some(({ line, flags, attributes }) => !line || !isValid(flags, attributes))
+    )
+      return false;
+    for (const { line, flags } of lines) {
+      if (line!.consumer !== "") throw nodeError("EBUSY", "ioctl");
+      if ((flags & (RISING | FALLING)) !== 0n && !line!.interrupts) throw nodeError("ENXIO", "ioctl");
+    }
+    const requests = lines.map(({ line, flags, attributes, nth }) => {
+      const request: Request = {
+        flags,
+        debounceUs: Number(attributes.get(3) ?? 0n),
+        capacity: Math.min(data.readUInt32LE(564) || 16, 1_024),
+        events: [],
+        seqno: 0,
+      };
+      line!.consumer = data.toString("utf8", 256, 288).split("\0", 1)[0]!;
+      line!.request = request;
+      if ((flags & OUTPUT) !== 0n) driveOutput(line!, flags, bit(attributes.get(2) ?? 0n, nth));
+      return request;
+    });
+    data.writeInt32LE(this.#add({ lines: lines.map(({ line }) => line!), requests }), 588);
     return true;
   }
 }
 
 function lineIoctl(
-  { line, request }: { line: FakeLine; request: Request },
+  { lines, requests }: { readonly lines: readonly FakeLine[]; readonly requests: readonly Request[] },
   number: number,
   data: Buffer,
 ): boolean {
-  if (data.readBigUInt64LE(8) === 0n) return false;
+  const mask = data.readBigUInt64LE(8);
+  if (mask === 0n) return false;
   if (number === 0xc010b40e) {
-    data.writeUInt32LE(line.electrical ^ Number((request.flags & ACTIVE_LOW) !== 0n), 0);
+    data.writeUInt32LE(lines[0]!.electrical ^ Number((requests[0]!.flags & ACTIVE_LOW) !== 0n), 0);
     return true;
   }
   if (number !== 0xc010b40f) return false;
-  if ((request.flags & OUTPUT) === 0n) throw nodeError("EPERM", "ioctl");
-  driveOutput(line, request.flags, data.readUInt32LE(0) & 1);
+  const values = data.readBigUInt64LE(0);
+  for (const [nth, line] of lines.entries()) {
+    const { flags } = requests[nth]!;
+    if ((flags & OUTPUT) === 0n) throw nodeError("EPERM", "ioctl");
+    if (bit(mask, nth) === 1) driveOutput(line, flags, bit(values, nth));
+  }
   return true;
+}
+
+function bit(word: bigint, nth: number): number {
+  return Number((word >> BigInt(nth)) & 1n);
 }
 
 function driveOutput(line: FakeLine, flags: bigint, value: number): void {
@@ -244,20 +269,20 @@ function driveOutput(line: FakeLine, flags: bigint, value: number): void {
   line.driven.push(line.electrical);
 }
 
-/** By id: the value for the first line. */
-function readAttributes(data: Buffer): ReadonlyMap<number, number> {
-  const attributes = new Map<number, number>();
-  for (let nth = 0; nth < data.readUInt32LE(296); nth++) {
-    const at = 320 + 24 * nth;
-    if ((data.readUInt32LE(at + 16) & 1) === 1)
-      attributes.set(data.readUInt32LE(at), data.readUInt32LE(at + 8));
-  }
+/** By id: what is said for the line that is `nth` in the request. */
+function readAttributes(data: Buffer, nth: number): ReadonlyMap<number, bigint> {
+  const attributes = new Map<number, bigint>();
+  for (let at = 320; at < 320 + 24 * data.readUInt32LE(296); at += 24)
+    if (bit(data.readBigUInt64LE(at + 16), nth) === 1)
+      attributes.set(data.readUInt32LE(at), data.readBigUInt64LE(at + 8));
   return attributes;
 }
 
 /** gpio_v2_line_config_validate() */
-function isValid(flags: bigint, attributes: ReadonlyMap<number, number>): boolean {
-  const known = ACTIVE_LOW | INPUT | OUTPUT | RISING | FALLING | BIASES.reduce((all, bias) => all | bias);
+function isValid(flags: bigint, attributes: ReadonlyMap<number, bigint>): boolean {
+  const known = [ACTIVE_LOW, INPUT, OUTPUT, RISING, FALLING, ...DRIVES, ...BIASES].reduce(
+    (all, flag) => all | flag,
+  );
   const isInput = (flags & INPUT) !== 0n;
   const isOutput = (flags & OUTPUT) !== 0n;
   return (
@@ -266,6 +291,8 @@ function isValid(flags: bigint, attributes: ReadonlyMap<number, number>): boolea
     (isInput || (flags & (RISING | FALLING)) === 0n) &&
     (isInput || !attributes.has(3)) &&
     (isOutput || !attributes.has(2)) &&
+    (isOutput || DRIVES.every((drive) => (flags & drive) === 0n)) &&
+    DRIVES.filter((drive) => (flags & drive) !== 0n).length <= 1 &&
     BIASES.filter((bias) => (flags & bias) !== 0n).length <= 1
   );
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Edge, InputLine, InputRequest } from "../../../src/device/gpio.ts";
+import type { Edge, InputLine, InputRequest, LineId } from "../../../src/device/gpio.ts";
 import { cdevGpio } from "../../../src/device/linux/gpio-cdev.ts";
 import { hasChips } from "../../../src/device/linux/gpio-cdev-line.ts";
 import { FakeCharDevices, fakeChip } from "./fake-char-devices.ts";
@@ -128,7 +128,7 @@ describe("taking a line", () => {
 });
 
 describe("an input", () => {
-  async function opened(request: Partial<InputRequest> = {}) {
+  async function opened(request: Partial<InputRequest<LineId>> = {}) {
     const made = setUp();
     return { ...made, input: await made.gpio.input({ pin: 17, ...request }) };
   }
@@ -278,5 +278,61 @@ describe("an output", () => {
     expect(line.driven).toEqual([1]);
     await expect(output.set(0)).rejects.toMatchObject({ name: "GpioError", fault: "io" });
     expect(await output.get()).toBe(1);
+  });
+});
+
+describe("how an output drives", () => {
+  test.each([
+    ["push_pull", 0n],
+    ["open_drain", 1n << 6n],
+    ["open_source", 1n << 7n],
+  ] as const)("is asked of the kernel: %s", async (drive, flag) => {
+    const { gpio, line } = setUp();
+    await gpio.output({ pin: 17, initial: 0, drive, bias: "up" });
+    expect(line.request!.flags & (3n << 6n)).toBe(flag);
+    expect(line.request!.flags & (1n << 8n)).toBe(1n << 8n);
+  });
+});
+
+describe("several outputs", () => {
+  test("are one request, begin as asked and change in one step", async () => {
+    const { gpio, devices, header } = setUp();
+    const [up, down] = [header.lines[5]!, header.lines[6]!];
+    const lines = await gpio.outputs([
+      { pin: 5, initial: 0 },
+      { pin: "GPIO6", initial: 0, activeLow: true },
+    ]);
+    expect(devices.openCount).toBe(1);
+    expect([up.driven, down.driven]).toEqual([[0], [1]]);
+    await lines.set([0, 1]);
+    expect([up.driven, down.driven]).toEqual([
+      [0, 0],
+      [1, 0],
+    ]);
+    expect(await lines.get()).toEqual([0, 1]);
+    await expect(lines.set([1])).rejects.toThrow(RangeError);
+    await lines.close();
+    expect([up.consumer, down.consumer, devices.openCount]).toEqual(["", "", 0]);
+  });
+
+  test("are all refused where one is taken, whose owner is named", async () => {
+    const { gpio, header, devices } = setUp();
+    header.lines[6]!.consumer = "spi0 CS0";
+    const failed = gpio.outputs([5, 6, 7].map((pin) => ({ pin, initial: 0 as const })));
+    await expect(failed).rejects.toMatchObject({
+      fault: "taken",
+      message: 'GPIO6: "spi0 CS0" owns the line',
+    });
+    expect(header.lines.map(({ driven }) => driven.length)).toEqual(header.lines.map(() => 0));
+    expect(devices.openCount).toBe(0);
+  });
+
+  test("on two chips cannot change together", async () => {
+    const { gpio } = setUp();
+    const failed = gpio.outputs([
+      { pin: 5, initial: 0 },
+      { pin: "BT_ON", initial: 0 },
+    ]);
+    await expect(failed).rejects.toMatchObject({ fault: "unsupported" });
   });
 });

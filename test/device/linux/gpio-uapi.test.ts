@@ -15,7 +15,7 @@ import {
   readLineInfo,
   readLineValue,
   writeLineRequest,
-  writeLineValue,
+  writeLineValues,
 } from "../../../src/device/linux/gpio-uapi.ts";
 
 /** All bytes as a C compiler lays them out with <linux/gpio.h> of Linux 6.1: those that are not zero, by offset. */
@@ -45,9 +45,13 @@ describe("a request", () => {
     [
       "for an input with everything",
       {
-        offset: 17,
+        lines: [
+          {
+            offset: 17,
+            flags: Flag.input | Flag.edgeRising | Flag.edgeFalling | Flag.biasUp | Flag.activeLow,
+          },
+        ],
         consumer,
-        flags: Flag.input | Flag.edgeRising | Flag.edgeFalling | Flag.biasUp | Flag.activeLow,
         debounceUs: 20_000,
         eventBufferSize: 1_024,
       },
@@ -65,23 +69,38 @@ describe("a request", () => {
     ],
     [
       "for an output, with its first value",
-      { offset: 300, consumer, flags: Flag.output, initial: 1 },
+      { consumer, lines: [{ offset: 300, flags: Flag.output, initial: 1 }] },
       { 0: "2c01", 256: CONSUMER, 288: "08", 296: "01", 320: "02", 328: "01", 336: "01", 560: "01" },
     ],
     [
       "for an output that begins as 0, which is said too",
-      { offset: 1, consumer, flags: Flag.output, initial: 0 },
+      { consumer, lines: [{ offset: 1, flags: Flag.output, initial: 0 }] },
       { 0: "01", 256: CONSUMER, 288: "08", 296: "01", 320: "02", 336: "01", 560: "01" },
     ],
     [
       "for a plain input",
-      { offset: 0, consumer, flags: Flag.input, debounceUs: 0 },
+      { consumer, lines: [{ offset: 0, flags: Flag.input }], debounceUs: 0 },
       { 256: CONSUMER, 288: "04", 560: "01" },
     ],
     [
       "with the other biases",
-      { offset: 0, consumer: "x".repeat(40), flags: Flag.input | Flag.biasDown | Flag.biasNone },
+      { consumer: "x".repeat(40), lines: [{ offset: 0, flags: Flag.input | Flag.biasDown | Flag.biasNone }] },
       { 256: "78".repeat(31), 288: "0406", 560: "01" },
+    ],
+    [
+      "for three outputs, one of them open drain and active low",
+      {
+        consumer,
+        lines: [
+          { offset: 5, flags: Flag.output, initial: 1 },
+          { offset: 6, flags: Flag.output | Flag.openDrain | Flag.activeLow, initial: 0 },
+          { offset: 7, flags: Flag.output, initial: 1 },
+        ],
+      },
+      {
+        ...{ 0: "05", 4: "06", 8: "07", 256: CONSUMER, 288: "08", 296: "02" },
+        ...{ 320: "01", 328: "4a", 336: "02", 344: "02", 352: "05", 360: "07", 560: "03" },
+      },
     ],
   ])("%s has the header's bytes", (_name, request, expected) => {
     expect(writeLineRequest(request).toString("hex")).toBe(bytes(592, expected).toString("hex"));
@@ -105,9 +124,16 @@ test("what a line tells of itself is asked and read", () => {
   expect(readLineInfo(bytes(256, { 0: "61".repeat(32) })).name).toHaveLength(32);
 });
 
-test("a value is written for, and read from, the one line of a request", () => {
-  expect(writeLineValue(1)).toEqual(bytes(16, { 0: "01", 8: "01" }));
-  expect(writeLineValue(0)).toEqual(bytes(16, { 8: "01" }));
+test("no request says more of its lines than the kernel's structure holds", () => {
+  const lines = Array.from({ length: 65 }, (_, offset) => ({ offset, flags: Flag.output }));
+  expect(() => writeLineRequest({ consumer: "x", lines })).toThrow(RangeError);
+  expect(() => writeLineRequest({ consumer: "x", lines: lines.slice(1) })).not.toThrow();
+});
+
+test("values are written for the lines of a request, and one is read", () => {
+  expect(writeLineValues([1])).toEqual(bytes(16, { 0: "01", 8: "01" }));
+  expect(writeLineValues([0])).toEqual(bytes(16, { 8: "01" }));
+  expect(writeLineValues([0, 1, 1, 0])).toEqual(bytes(16, { 0: "06", 8: "0f" }));
   expect([readLineValue(bytes(16, { 0: "01" })), readLineValue(bytes(16, {}))]).toEqual([1, 0]);
 });
 

@@ -1,5 +1,11 @@
-import { describe, expect, test } from "vitest";
-import { type Edge, GpioError, type InputLine, type InputRequest } from "../../../src/device/gpio.ts";
+import { describe, expect, test, vi } from "vitest";
+import {
+  type Edge,
+  GpioError,
+  type InputLine,
+  type InputRequest,
+  type LineId,
+} from "../../../src/device/gpio.ts";
 import { sysfsGpio } from "../../../src/device/linux/gpio.ts";
 import { VirtualClock } from "../../../src/device/sim/clock.ts";
 import { type FakeChip, FakeGpioKernel } from "./fake-gpio-kernel.ts";
@@ -122,8 +128,34 @@ describe("taking a line", () => {
   });
 });
 
+describe("what sysfs cannot do", () => {
+  test.each(["open_drain", "open_source"] as const)("is refused: an output that is %s", async (drive) => {
+    const failed = setUp().gpio.output({ pin: 17, initial: 0, drive });
+    await expect(failed).rejects.toMatchObject({ fault: "unsupported" });
+    await expect(failed).rejects.toThrow("set gpio.backend to cdev");
+  });
+
+  test("is done one after the other: several outputs, those that go to 0 first", async () => {
+    const { gpio, kernel } = setUp();
+    const lines = await gpio.outputs([
+      { pin: 17, initial: 1 },
+      { pin: 18, initial: 0 },
+    ]);
+    const write = vi.spyOn(kernel.files, "write");
+    await lines.set([0, 1]);
+    await lines.set([1, 0]);
+    const written = write.mock.calls.map(([path, text]) => `${path.split("/").slice(-2).join("/")}=${text}`);
+    expect(written).toEqual([
+      `gpio${GPIO17}/value=0`,
+      `gpio${GPIO17 + 1}/value=1`,
+      `gpio${GPIO17 + 1}/value=0`,
+      `gpio${GPIO17}/value=1`,
+    ]);
+  });
+});
+
 describe("an input", () => {
-  async function opened(request: Partial<InputRequest> = {}, electrical: 0 | 1 = 0) {
+  async function opened(request: Partial<InputRequest<LineId>> = {}, electrical: 0 | 1 = 0) {
     const made = setUp();
     made.kernel.line(GPIO17, { electrical });
     return { ...made, line: await made.gpio.input({ pin: 17, ...request }) };

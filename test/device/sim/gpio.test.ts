@@ -41,6 +41,26 @@ describe("a line", () => {
     await expect(gpio.input({ pin: 4 })).rejects.toThrow("onewire@0");
   });
 
+  test("is known by its pin of the header too", async () => {
+    const { gpio } = rig();
+    gpio.drive(17, 1);
+    expect(gpio.level({ header: 11 })).toBe(1);
+    await expect(gpio.input({ pin: { header: 6 } })).rejects.toMatchObject({ fault: "no_line" });
+  });
+
+  test("of several that were asked for together is free again where one of them was not", async () => {
+    const { gpio } = rig();
+    gpio.occupy(6, "spi0");
+    const both = [5, 6].map((pin) => ({ pin, initial: 1 as const }));
+    await expect(gpio.outputs(both)).rejects.toMatchObject({ fault: "taken" });
+    gpio.occupy(6, undefined);
+    const lines = await gpio.outputs(both);
+    await lines.set([0, 1]);
+    expect([gpio.level(5), gpio.level(6), await lines.get()]).toEqual([0, 1, [0, 1]]);
+    await lines.close();
+    await gpio.input({ pin: 5 });
+  });
+
   test("follows its pull while nothing drives it", async () => {
     const { gpio } = rig();
     expect([gpio.level(2), gpio.level(17)]).toEqual([1, 0]);
