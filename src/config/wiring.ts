@@ -1,5 +1,5 @@
 import type { HeaderPin, Pin } from "../device/gpio.ts";
-import { bcmOfHeader } from "../device/header.ts";
+import { bcmOfHeader, isOnHeader } from "../device/header.ts";
 import { formatAddress } from "../device/i2c.ts";
 import { FAULTS } from "../device/sim/settings.ts";
 import type { SensorConfig } from "./config.ts";
@@ -44,7 +44,9 @@ export function checkPins(items: readonly Item<unknown>[]): Finding[] {
         return [
           wrongValue(
             [...item.path, pinKey(item.raw, pin)],
-            `header pin ${header} is power or ground, not a GPIO line`,
+            isOnHeader(header)
+              ? `header pin ${header} is power or ground, not a GPIO line`
+              : `a header has pins 1 to 40, no ${header}`,
           ),
         ];
       }

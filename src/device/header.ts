@@ -29,6 +29,11 @@ const FORTY: Readonly<Record<number, number>> = {
 const FIRST_MODEL_B: Readonly<Record<number, number>> = { 3: 0, 5: 1, 13: 21 };
 
 const LAST_OF_26 = 26;
+const LAST_OF_40 = 40;
+
+export function isOnHeader(pin: number): boolean {
+  return pin >= 1 && pin <= LAST_OF_40;
+}
 
 /** BCM number of a pin of the 40-pin header; undefined where it is power or ground on every board. */
 export function bcmOfHeader(pin: number): number | undefined {

@@ -1,16 +1,9 @@
 import * as v from "valibot";
 import { settings } from "./settings.ts";
 
-const LAST_HEADER_PIN = 40;
-
 const headerPin = settings({
-  /** Counted as on pinouts. */
-  header: v.pipe(
-    v.number(),
-    v.integer(),
-    v.minValue(1, "a header has pins 1 to 40"),
-    v.maxValue(LAST_HEADER_PIN, "a header has pins 1 to 40"),
-  ),
+  /** Counted as on pinouts. Whether the header has such a line, only the board can tell. */
+  header: v.pipe(v.number(), v.integer()),
 });
 
 const expanderPin = v.pipe(
