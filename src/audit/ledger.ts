@@ -32,6 +32,7 @@ interface Accountable {
   readonly from_seq?: number;
   readonly to_seq?: number;
   readonly count?: number;
+  readonly message_seq?: number;
   readonly resent?: boolean;
 }
 
@@ -67,6 +68,9 @@ export class Ledger {
       this.#skipped += record.skipped.to_seq - record.skipped.from_seq + 1;
       this.#excused.add(record.skipped.from_seq, record.skipped.to_seq);
     }
+    // A message of the user's own code took that number; it went to a topic of its own.
+    if (topic === "event/message" && record.message_seq !== undefined)
+      this.#excused.add(record.message_seq, record.message_seq);
     if (topic === "event/dropped" && record.from_seq !== undefined && record.to_seq !== undefined) {
       this.#dropped += record.count ?? record.to_seq - record.from_seq + 1;
       this.#excused.add(record.from_seq, record.to_seq);

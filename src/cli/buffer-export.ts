@@ -1,6 +1,7 @@
 import { linuxClock } from "../device/linux/clock.ts";
 import type { Inspection, StoredEntry } from "../outbox/inspect.ts";
 import { isoTime } from "../record/json.ts";
+import { decodeMessage, type StoredMessage } from "../record/message.ts";
 import { decodeSample } from "../record/record.ts";
 import { sampleTime } from "../record/time.ts";
 import type { CliIo } from "./io.ts";
@@ -20,12 +21,25 @@ export interface Origin {
 
 /** One record as a line of JSON with always the same keys in the same order, so that a database can import it. */
 export function exportLine({ seq, record }: StoredEntry, { stream, device }: Origin): string {
+  const message = decodeMessage(record);
+  if (message) return messageLine(seq, message, { stream, device });
   const { topic, fieldsJson, historical, ...taken } = decodeSample(record);
   const { wallMs, clock: mark = "synced" } = sampleTime(taken, clock);
   const [, sensor = null] = /^telemetry\/(.*)$/.exec(topic) ?? [];
   const before = { stream: stream ?? null, seq, time: isoTime(wallMs), clock: mark, historical };
   const head = JSON.stringify({ ...before, device: device ?? null, topic, sensor });
   return `${head.slice(0, -1)},"fields":{${fieldsJson}}}`;
+}
+
+/** A message of the user's own code: its topic is whole, its payload text where it is text. */
+function messageLine(seq: number, { topic, payload }: StoredMessage, { stream, device }: Origin): string {
+  const bytes = Buffer.from(payload);
+  const text = bytes.toString();
+  const fields = Buffer.from(text).equals(bytes)
+    ? { payload: text }
+    : { payload_base64: bytes.toString("base64") };
+  const head = { stream: stream ?? null, seq, time: null, clock: null, historical: null };
+  return JSON.stringify({ ...head, device: device ?? null, topic, sensor: null, fields });
 }
 
 /** Every record of `entries`, a line each; on a terminal stderr tells how far it is. */

@@ -7,6 +7,7 @@ import type { NodeView } from "../node/view.ts";
 import { nodeFiles } from "../outbox/files/node.ts";
 import { type Inspection, inspectOutbox, type StoredEntry } from "../outbox/inspect.ts";
 import { isoTime } from "../record/json.ts";
+import { decodeMessage } from "../record/message.ts";
 import { decodeSample } from "../record/record.ts";
 import { formatDurationMs } from "../schema/duration.ts";
 import { formatSizeBytes } from "../schema/size.ts";
@@ -163,6 +164,9 @@ function statusText(path: string, outbox: Inspection, forecast: ForecastJson): s
 }
 
 function peekText(entry: StoredEntry): string {
+  const message = decodeMessage(entry.record);
+  if (message)
+    return `${String(entry.seq).padStart(8)}  ${"(your message)".padEnd(24)}  ${message.topic}  ${message.payload.length} bytes\n`;
   const { topic, fieldsJson, historical } = decodeSample(entry.record);
   const time = entry.wallMs === 0 ? "(clock not set)".padEnd(24) : isoTime(entry.wallMs);
   const marks = [historical ? "historical" : "", entry.acknowledged ? "acknowledged" : ""]

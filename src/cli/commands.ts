@@ -112,6 +112,27 @@ export const commands: readonly Command[] = [
     run: async (args, io) => (await import("./flash.ts")).flash(args, io),
   },
   {
+    name: "pub",
+    synopsis: "TOPIC PAYLOAD [--config FILE] [--qos 1] [--retain] [--file FILE]",
+    summary: "Publishes one message with the node's own broker settings",
+    details: `${CONFIG}  --qos 0|1|2     default: 1; ends when the broker has it
+  --retain        the broker keeps it; an empty PAYLOAD deletes what it keeps
+  --file FILE     the payload is the file's bytes
+  The client id is the node's with a suffix: a running node stays connected.
+`,
+    run: async (args, io) => (await import("./pub.ts")).pub(args, io),
+  },
+  {
+    name: "sub",
+    synopsis: "FILTER [--config FILE] [--qos 1] [--count N] [--for 10s] [--json]",
+    summary: "Prints what comes, with the node's own broker settings, until Ctrl-C",
+    details: `${CONFIG}  --count N       ends after N messages
+  --for 10s       ends after so long
+  --json          a JSON object a line: time, topic, qos, retain, payload (payload_base64 where it is no text)
+`,
+    run: async (args, io) => (await import("./sub.ts")).sub(args, io),
+  },
+  {
     name: "drivers",
     synopsis: "[--json]",
     summary: "Lists the supported chips and kinds of actuators",

@@ -106,10 +106,10 @@ export function createLink(options: ClientLinkOptions): OpenLink {
     publishThen,
     publish: (message) =>
       new Promise((resolve, reject) => publishThen(message, (error) => (error ? reject(error) : resolve()))),
-    subscribe: (filters) =>
+    subscribe: (filters, qos = 1) =>
       // Retain As Published (MQTT 5, section 3.8.3.1): otherwise a retained command sent while we listen would look fresh.
       requested((answer) =>
-        client.subscribe([...filters], { qos: 1, ...(options.version === 5 && { rap: true }) }, (error) =>
+        client.subscribe([...filters], { qos, ...(options.version === 5 && { rap: true }) }, (error) =>
           answer(error),
         ),
       ),
@@ -233,7 +233,8 @@ function createReceiver(
   let acknowledged = Promise.resolve();
   return (packet, proceed) => {
     const handled = handle(packet);
-    if (packet.qos === 0) {
+    // QoS 2: it has come with its PUBREL, and PUBCOMP is MQTT.js's.
+    if (packet.qos !== 1) {
       proceed();
       return;
     }
@@ -258,11 +259,12 @@ function createReceiver(
   }
 }
 
-function incoming({ topic, payload, retain, properties }: IPublishPacket): Incoming {
+function incoming({ topic, payload, retain, qos, properties }: IPublishPacket): Incoming {
   return {
     topic: topic.toString(),
     payload: typeof payload === "string" ? Buffer.from(payload) : payload,
     retain,
+    qos,
     ...(properties?.responseTopic !== undefined && { responseTopic: properties.responseTopic }),
     ...(properties?.correlationData !== undefined && { correlationData: properties.correlationData }),
   };

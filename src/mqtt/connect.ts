@@ -6,7 +6,7 @@ import type { Log } from "../log.ts";
 import { createLink } from "./client-link.ts";
 import type { Dial } from "./dial.ts";
 import { ConnectionRefusedError, type Incoming, type OpenLink, UnsupportedVersionError } from "./link.ts";
-import { createNoStore } from "./no-store.ts";
+import { createIncomingStore, createNoStore } from "./no-store.ts";
 import { createPacketIds } from "./packet-ids.ts";
 import { inWords, isVersionRefusal } from "./reason-codes.ts";
 import { formatServer, type Server } from "./server.ts";
@@ -110,7 +110,7 @@ function createClient(stream: Duplex, options: LinkOptions): MqttClient {
     reschedulePings: false,
     timerVariant: noTimer as never,
     outgoingStore: createNoStore(),
-    incomingStore: createNoStore(),
+    incomingStore: createIncomingStore(),
     messageIdProvider: createPacketIds(),
   });
 }

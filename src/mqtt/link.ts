@@ -3,6 +3,7 @@ export interface Incoming {
   readonly topic: string;
   readonly payload: Uint8Array;
   readonly retain: boolean;
+  readonly qos: 0 | 1 | 2;
   /** MQTT 5 response topic (section 3.3.2.3.5), where the sender gave one. */
   readonly responseTopic?: string;
   /** MQTT 5 correlation data (section 3.3.2.3.6), to be sent back with the response. */
@@ -33,7 +34,8 @@ export interface Link {
    * where the broker will not have this message, with `closed.reason` when the link is lost first.
    */
   publish(message: Outgoing): Promise<void>;
-  subscribe(filters: readonly string[]): Promise<void>;
+  /** `qos`: at most this for what comes. Default: 1. */
+  subscribe(filters: readonly string[], qos?: 0 | 1 | 2): Promise<void>;
   unsubscribe(filters: readonly string[]): Promise<void>;
 }
 

@@ -1,6 +1,7 @@
 import type { Clock } from "../device/clock.ts";
 import type { Log } from "../log.ts";
 import type { Entry, Outbox } from "../outbox/outbox.ts";
+import { decodeMessage } from "../record/message.ts";
 import { decodeSample } from "../record/record.ts";
 import { sampleTime } from "../record/time.ts";
 import { type EncodeRecord, encodeJson } from "./encoding.ts";
@@ -226,13 +227,18 @@ export function createUplink(options: UplinkOptions): Uplink {
           return;
         }
         const reason = error.code === PACKET_TOO_LARGE ? "too_large" : "refused";
-        drop({ seq, topic: message.topic.slice(topicRoot.length + 1), reason }, error);
+        drop({ seq, topic: belowRoot(message.topic), reason }, error);
       } else delivered++;
       window.land(flight);
     });
   }
 
+  const belowRoot = (topic: string) =>
+    topic.startsWith(`${topicRoot}/`) ? topic.slice(topicRoot.length + 1) : topic;
+
   function encode(seq: number, record: Uint8Array, resent = false): Outgoing {
+    const message = decodeMessage(record);
+    if (message) return message;
     const sample = decodeSample(record);
     return {
       topic: `${topicRoot}/${sample.topic}`,

@@ -11,6 +11,7 @@ import { createAbout } from "../mqtt/about.ts";
 import type { Dial } from "../mqtt/dial.ts";
 import { createDownlink, type DownlinkParts } from "../mqtt/downlink.ts";
 import { openJournal } from "../mqtt/journal.ts";
+import type { MessageHub } from "../mqtt/messages.ts";
 import { createRetained } from "../mqtt/retained.ts";
 import type { Session, SessionStatus } from "../mqtt/session.ts";
 import { topicsUnder } from "../mqtt/topics.ts";
@@ -18,6 +19,7 @@ import { createUplink } from "../mqtt/uplink.ts";
 import type { FileLayer } from "../outbox/files/files.ts";
 import { openOutbox } from "../outbox/open.ts";
 import type { Opening, OutboxStatus } from "../outbox/outbox.ts";
+import { encodeMessage } from "../record/message.ts";
 import { createRecorder } from "../record/recorder.ts";
 import type { Sampler } from "../sensors/sampler.ts";
 import { aboutNode } from "./about.ts";
@@ -49,6 +51,8 @@ export interface NodeParts {
   readonly vitals: ProcessVitals;
   /** Where the local socket may be, best first, for an outbox; absent: there is none. */
   readonly localSockets?: ((outboxPath: string) => readonly string[]) | undefined;
+  /** Messages of the user's own code. */
+  readonly messages?: MessageHub | undefined;
   /** Somebody commands `restart`. */
   onRestart(): void;
 }
@@ -194,17 +198,37 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     samplers,
   });
 
+  const subscriptions = [...downlink.filters, ...(homeAssistant?.filters ?? [])];
+  const userStep = parts.messages?.attach({
+    link,
+    clock,
+    log,
+    own: subscriptions,
+    store(message) {
+      // Its number is missing under the node's own topics: the record behind it says where it went.
+      const seq = outbox.append(encodeMessage(message));
+      recorder.record("event/message", { message_seq: seq, topic: message.topic });
+    },
+  });
   const presence = createPresence(config, {
     topics,
     dial: parts.dial,
     clock,
     random,
     log,
-    subscriptions: [...downlink.filters, ...(homeAssistant?.filters ?? [])],
-    steps: [about, retained, health.onLink, ...(homeAssistant ? [homeAssistant] : []), uplink],
+    subscriptions,
+    steps: [
+      ...(userStep ? [userStep] : []),
+      about,
+      retained,
+      health.onLink,
+      ...(homeAssistant ? [homeAssistant] : []),
+      uplink,
+    ],
     async receive(message) {
-      if (about.offer(message) || homeAssistant?.offer(message)) return;
-      await downlink.receive(message);
+      const heard = parts.messages?.dispatch(message);
+      if (!about.offer(message) && !homeAssistant?.offer(message)) await downlink.receive(message);
+      await heard;
     },
     // Not before: a broker that takes connections and then nothing is as good as none.
     onListening(link) {

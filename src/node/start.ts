@@ -6,6 +6,7 @@ import { systemRandom } from "../device/linux/random.ts";
 import { SERVICE_SOCKET, socketInOutbox } from "../local/protocol.ts";
 import { type Log, silentLog } from "../log.ts";
 import { networkDial } from "../mqtt/dial.ts";
+import { createMessageHub, type Messages } from "../mqtt/messages.ts";
 import { nodeFiles } from "../outbox/files/node.ts";
 import { boardChooser } from "./board.ts";
 import { readConfigFile } from "./config-file.ts";
@@ -40,7 +41,7 @@ export interface StartOptions {
   readonly version?: string;
 }
 
-export interface StartedNode {
+export interface StartedNode extends Messages {
   readonly guard: Node["guard"];
   status(): NodeStatus;
   stop(): Promise<void>;
@@ -55,9 +56,9 @@ export async function startNode(options: StartOptions): Promise<StartedNode> {
   const result = await readConfigFile(file, { env: process.env, cwd: process.cwd() });
   if (!result.ok) throw new Error(result.problems.map((problem) => formatProblem(problem)).join("\n"));
   const { config } = result;
-  const supervisor = await supervise(
-    config,
-    await realSurroundings({
+  const messages = createMessageHub();
+  const supervisor = await supervise(config, {
+    ...(await realSurroundings({
       version,
       log,
       simulate,
@@ -65,9 +66,15 @@ export async function startNode(options: StartOptions): Promise<StartedNode> {
         void supervisor
           .reload(config)
           .catch((error: Error) => log.error("cannot restart", { error: error.message })),
-    }),
-  );
+    })),
+    messages,
+  });
   return {
+    publish: messages.publish,
+    subscribe: messages.subscribe,
+    unsubscribe: messages.unsubscribe,
+    onConnect: messages.onConnect,
+    onConnectionLost: messages.onConnectionLost,
     get guard() {
       return supervisor.node().guard;
     },

@@ -4,6 +4,7 @@ import type { Clock } from "../device/clock.ts";
 import type { Random } from "../device/random.ts";
 import type { Log } from "../log.ts";
 import type { Dial } from "../mqtt/dial.ts";
+import type { MessageHub } from "../mqtt/messages.ts";
 import type { FileLayer } from "../outbox/files/files.ts";
 import { type Actuators, openActuators, sameActuators } from "./actuators.ts";
 import type { BoardChoice, ChooseBoard } from "./board.ts";
@@ -20,6 +21,8 @@ export interface Surroundings {
   readonly files: FileLayer;
   readonly vitals: ProcessVitals;
   readonly localSockets?: ((outboxPath: string) => readonly string[]) | undefined;
+  /** Messages of the user's own code, which outlive each node. */
+  readonly messages?: MessageHub | undefined;
   readonly dialFor: (config: Config) => Dial;
   readonly chooseBoard: ChooseBoard;
   /** Each configuration gets a simulated board of its own; the real one stays. */

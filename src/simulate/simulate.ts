@@ -15,6 +15,7 @@ import { applyFault } from "../device/sim/faults.ts";
 import type { FaultName } from "../device/sim/settings.ts";
 import type { World } from "../device/sim/world.ts";
 import { type Log, silentLog } from "../log.ts";
+import { createMessageHub, type Messages } from "../mqtt/messages.ts";
 import type { Node } from "../node/node.ts";
 import { chooseSimulatedBoard } from "../node/simulated-board.ts";
 import { type Supervisor, supervise } from "../node/supervisor.ts";
@@ -61,6 +62,8 @@ export interface Simulation {
   readonly world: World;
   readonly board: SimBoard;
   readonly node: Node;
+  /** As the node's own code has it: publish, subscribe, and the connection's coming and going. */
+  readonly user: Messages;
   /** Lets time pass: `10s`, `5m`, or milliseconds. */
   advance(duration: string | number): Promise<void>;
   /** Makes a sensor fail, or mends it (`undefined`). */
@@ -115,6 +118,7 @@ export async function simulate(options: SimulateOptions): Promise<Simulation> {
     },
   });
 
+  const hub = createMessageHub();
   let mount: Mount;
   let life: Life;
   let supervisor: Supervisor;
@@ -130,6 +134,7 @@ export async function simulate(options: SimulateOptions): Promise<Simulation> {
       log: options.log ?? silentLog,
       files: mount,
       vitals: { rssBytes: () => 64 * 1024 ** 2 },
+      messages: hub,
       dialFor: () => () => broker.dial(),
       chooseBoard: chooseSimulatedBoard,
       simulate: true,
@@ -185,6 +190,7 @@ export async function simulate(options: SimulateOptions): Promise<Simulation> {
       return current;
     },
     broker,
+    user: hub,
     advance: (duration) => clock.advance(milliseconds(duration)),
     fault(sensor, fault) {
       const wire = simulated().wires.get(sensor);

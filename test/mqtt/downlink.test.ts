@@ -199,7 +199,12 @@ describe("what never moves an output", () => {
     expect(await end.send("pm up", { id: "a", set: "on" }, { responseTopic: "app" })).toMatchObject([
       { topic: "app" },
     ]);
-    await end.downlink.receive({ topic: "other/command/pump", payload: Buffer.from("on"), retain: false });
+    await end.downlink.receive({
+      topic: "other/command/pump",
+      payload: Buffer.from("on"),
+      retain: false,
+      qos: 1,
+    });
     expect(end.relays.loads.get(5)).toBe(0);
   });
 

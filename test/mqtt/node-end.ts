@@ -92,6 +92,7 @@ export class NodeEnd {
       topic: `${ROOT}/command/${target}`,
       payload: typeof payload === "string" ? Buffer.from(payload) : payload,
       retain: false,
+      qos: 1,
       ...more,
     });
   }
