@@ -46,6 +46,8 @@ export interface Bench {
   readonly folder: string;
   /** The built device bundle. */
   readonly bundle: string;
+  /** How long a part measures that goes by the clock, where that was said. */
+  readonly minutes?: number;
   progress(text: string): void;
 }
 

@@ -19,8 +19,8 @@ export interface LoopDisk {
   remove(): void;
 }
 
-/** Undefined where this machine does not allow it. */
-export function mountLoopDisk(scratch: string): LoopDisk | undefined {
+/** Mounted with the file system's defaults and `mountOptions`. Undefined where this machine does not allow it. */
+export function mountLoopDisk(scratch: string, mountOptions: readonly string[] = []): LoopDisk | undefined {
   if (process.getuid?.() !== 0 || !existsSync("/dev/loop-control")) return undefined;
   const image = join(scratch, "disk.img");
   const folder = join(scratch, "disk");
@@ -46,7 +46,7 @@ export function mountLoopDisk(scratch: string): LoopDisk | undefined {
     const device = run("losetup", "--find", "--show", image).trim();
     undone.push(undoAtExit(() => void run("losetup", "--detach", device)));
     mkdirSync(folder);
-    run("mount", device, folder);
+    run("mount", "-o", ["defaults", ...mountOptions].join(","), device, folder);
     // Lazily: where the bench is interrupted, its files in there are still open. The loop device follows.
     undone.push(undoAtExit(() => void run("umount", "--lazy", folder)));
     const statistics = `/sys/block/${basename(device)}/stat`;

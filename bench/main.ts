@@ -4,6 +4,7 @@ import { bundle } from "./bundle.ts";
 import { drain } from "./drain.ts";
 import type { Bench, Part } from "./figure.ts";
 import { flash } from "./flash.ts";
+import { flashOnline } from "./flash-online.ts";
 import { hardware } from "./hardware.ts";
 import { machine } from "./machine.ts";
 import { memory } from "./memory.ts";
@@ -22,6 +23,7 @@ const parts: readonly Part[] = [
   outbox,
   drain,
   flash,
+  flashOnline,
   hardware,
   peerRates,
   peerFlash,
@@ -33,6 +35,7 @@ const { values } = parseArgs({
     json: { type: "boolean", default: false },
     check: { type: "boolean", default: false },
     only: { type: "string" },
+    minutes: { type: "string" },
   },
 });
 const wanted = values.only?.split(",") ?? parts.filter(({ onRequest }) => !onRequest).map(({ name }) => name);
@@ -44,12 +47,19 @@ if (chosen.length < wanted.length) {
   process.exit(64);
 }
 
+const minutes = values.minutes === undefined ? undefined : Number(values.minutes);
+if (minutes !== undefined && !(minutes > 0)) {
+  process.stderr.write("bench: --minutes takes a number above 0\n");
+  process.exit(64);
+}
+
 const folder = makeScratchFolder();
 // The broker's files go with the rest, even where the bench is interrupted.
 process.env["TMPDIR"] = folder;
 const bench: Bench = {
   folder,
   bundle: resolve("dist/fieldpost.js"),
+  ...(minutes !== undefined && { minutes }),
   progress: (text) => void process.stderr.write(`bench: ${text}\n`),
 };
 const measured: Report["parts"][number][] = [];

@@ -10,12 +10,15 @@ import type { Peer, PeerStore } from "./peer.ts";
 import { peers } from "./peers.ts";
 
 const ROUNDS = 3;
-const COMMITS = 300;
-/** How many records are made durable together, and what of the best database's bytes ours may come to. */
+/**
+ * How many records are made durable together, how often in a round, and what of the best database's bytes ours may come
+ * to.
+ */
 const CASES = [
-  { together: 1, limit: 1 / 3 },
-  { together: 10, limit: 1 / 3 },
-  { together: 100, limit: 1 / 2 },
+  { together: 1, commits: 300, limit: 1 / 3 },
+  // Records of several segments.
+  { together: 10, commits: 1_200, limit: 1 / 3 },
+  { together: 100, commits: 300, limit: 1 / 2 },
 ] as const;
 /** What the records' life is like, and whether the store has held as many before: who uses room again has some then. */
 const LIVES = [
@@ -23,6 +26,13 @@ const LIVES = [
   { name: "kept, in used room", removed: false, used: true },
   { name: "kept, growing", removed: false, used: false },
 ] as const;
+interface Case {
+  readonly together: number;
+  readonly commits: number;
+  readonly removed: boolean;
+  readonly used: boolean;
+}
+
 /** More than two segments of ours. */
 const MIN_RECORDS_BEFORE = 14_000;
 const BEFORE_TOGETHER = 1_000;
@@ -30,7 +40,7 @@ const BEFORE_TOGETHER = 1_000;
 /** What of a record reaches the flash, beside what else keeps records on a disk. */
 export const peerFlash: Part = {
   name: "peers-flash",
-  title: `bytes that reach an ext4 block device for each ${RECORD_BYTES}-byte record, ${ROUNDS} rounds of ${COMMITS} commits`,
+  title: `bytes that reach an ext4 block device for each ${RECORD_BYTES}-byte record, ${ROUNDS} rounds in turns`,
   onRequest: true,
   async measure(bench) {
     installPeers(bench.progress);
@@ -42,10 +52,10 @@ export const peerFlash: Part = {
       for (const peer of durable) await checkPeer(peer, disk.folder, makeRecord());
       const figures = [];
       for (const life of LIVES)
-        for (const { together, limit } of CASES) {
+        for (const { together, commits, limit } of CASES) {
           const name = `${together} durable together, ${life.name}`;
           bench.progress(`peers-flash: ${name}`);
-          const runs = await measureCase(disk, durable, together, life);
+          const runs = await measureCase(disk, durable, { together, commits, ...life });
           figures.push(...figuresOf({ name, unit: "bytes/record", runs, better: "less", limit }));
         }
       return {
@@ -66,21 +76,20 @@ export const peerFlash: Part = {
 async function measureCase(
   disk: LoopDisk,
   durable: readonly Peer[],
-  together: number,
-  { removed, used }: (typeof LIVES)[number],
+  { together, commits, removed, used }: Case,
 ): Promise<RunsOf> {
   const stores = new Map<Peer, PeerStore>();
-  const usedRecords = used ? Math.max(MIN_RECORDS_BEFORE, ROUNDS * COMMITS * together) : 0;
+  const usedRecords = used ? Math.max(MIN_RECORDS_BEFORE, ROUNDS * commits * together) : 0;
   for (const peer of durable) stores.set(peer, await openUsed(folderOf(disk, peer), peer, usedRecords));
   const records = numberedRecords(makeRecord(), 1, together);
   const [runs] = await inTurns(durable, ROUNDS, async (peer) => {
     const store = stores.get(peer)!;
     const beforeBytes = disk.writtenBytes();
-    for (let commit = 0; commit < COMMITS; commit++) {
+    for (let commit = 0; commit < commits; commit++) {
       await store.appendGroup(records);
       if (removed) await store.remove(together);
     }
-    return [(disk.writtenBytes() - beforeBytes) / (COMMITS * together)];
+    return [(disk.writtenBytes() - beforeBytes) / (commits * together)];
   });
   for (const [peer, store] of stores) {
     await store.close();
