@@ -27,6 +27,8 @@ export interface Parts {
   readonly intake: Intake;
   readonly worker: Worker;
   readonly maxRecordBytes: number;
+  /** Why a tail that is configured is not used. */
+  readonly tailFault: () => string | undefined;
   /** Gives files and folder back. */
   readonly release: () => void;
 }
@@ -43,7 +45,7 @@ export class DurableOutbox implements Outbox {
 
   constructor(parts: Parts) {
     this.#parts = parts;
-    this.#peekableSeq = parts.log.lastSeq;
+    this.#peekableSeq = parts.waiting.lastRecord?.seq ?? parts.log.lastSeq;
     this.#checkAtMs = parts.clock.monotonicMs() + EXPIRY_CHECK_MS;
     parts.worker.start(
       () => Math.min(parts.intake.dueMs() ?? Infinity, this.#checkAtMs),
@@ -142,6 +144,7 @@ export class DurableOutbox implements Outbox {
       acknowledged: delivery.acknowledged,
       dropped: losses.total,
       syncedSeq: intake.syncedSeq,
+      tailFault: this.#parts.tailFault(),
       fault: intake.fault ?? delivery.fault ?? progress.fault,
     };
   }

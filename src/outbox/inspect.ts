@@ -7,8 +7,9 @@ import { lockOwner } from "./lock.ts";
 import { findEnd } from "./log-end.ts";
 import { LogReader } from "./log-reader.ts";
 import type { Entry } from "./outbox.ts";
-import { knownTimeMs } from "./segment-format.ts";
-import { intact, survey } from "./survey.ts";
+import { knownTimeMs, type LogEntry } from "./segment-format.ts";
+import { intact, type Survey, survey } from "./survey.ts";
+import { readTail, tailFolder } from "./tail.ts";
 
 /** A record on disk, as people look at it. */
 export interface StoredEntry extends Entry {
@@ -25,14 +26,14 @@ export interface Inspection {
   readonly run: number;
   /** The process that has the outbox open. */
   readonly ownerPid: number | undefined;
-  /** Records not acknowledged. What a node holds in memory while its disk fails is not among them. */
+  /** Records not acknowledged. What a node holds in its own memory while its disk fails is not among them. */
   readonly depth: number;
   readonly depthBytes: number;
   readonly oldestWallMs: number | undefined;
   /** Bytes of disk the segments occupy. */
   readonly diskBytes: number;
   readonly ackedSeq: number;
-  /** The youngest number on disk. */
+  /** The youngest number on disk or in the tail. */
   readonly lastSeq: number;
   /** How fast records came of late, where the disk tells. */
   readonly intake: StoredIntake | undefined;
@@ -48,16 +49,21 @@ export interface Inspection {
  *
  * Throws the file layer's error (`ENOENT`) where there is no such folder.
  */
-export function inspectOutbox(path: string, files: FileLayer): Inspection {
+export function inspectOutbox(path: string, files: FileLayer, tail?: string): Inspection {
+  // First the tail: what moves to the disk meanwhile is then seen twice and not missed.
+  const inMemory = lookIntoTail(files, tail, survey(files, path));
   const found = survey(files, path);
   const newest = found.segments.at(-1);
   const totals = newest ? findEnd(files, newest) : { records: 0, bytes: 0 };
   const state = intact(found.state);
-  const progress = intact(found.progress);
+  const progress = inMemory?.progress ?? intact(found.progress);
   const ackedSeq = Math.max(state?.ackedSeq ?? 0, progress?.ackedSeq ?? 0);
   const ahead = new Ahead(progress?.ahead ?? []);
   ahead.forget(ackedSeq);
   const isAcknowledged = (seq: number) => seq <= ackedSeq || ahead.endAt(seq) !== undefined;
+  const lastSeqOnDisk = newest?.lastSeq ?? 0;
+  const young = (inMemory?.records ?? []).filter(({ seq }) => seq > lastSeqOnDisk);
+  const waiting = young.filter(({ seq }) => seq > ackedSeq);
   const head = new Head(files, found.segments);
   const { records, bytes, oldest } = head.locate(ackedSeq);
   head.close();
@@ -65,28 +71,38 @@ export function inspectOutbox(path: string, files: FileLayer): Inspection {
     stream: found.stream,
     run: Math.max(state?.run ?? 0, progress?.run ?? 0),
     ownerPid: ownerOf(files, path),
-    depth: Math.max(0, totals.records - records - ahead.numbers),
-    depthBytes: totals.bytes - bytes,
-    oldestWallMs: knownTimeMs(oldest),
+    depth: Math.max(0, totals.records - records + waiting.length - ahead.numbers),
+    depthBytes: totals.bytes - bytes + waiting.reduce((sum, { payload }) => sum + payload.length, 0),
+    oldestWallMs: knownTimeMs(oldest ?? waiting[0]),
     diskBytes: found.segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     ackedSeq,
-    lastSeq: newest?.lastSeq ?? 0,
+    lastSeq: young.at(-1)?.seq ?? lastSeqOnDisk,
     intake: storedIntake(files, found.segments),
     damaged: found.damaged,
     *entries(which, fromSeq = 1) {
       const reader = new LogReader(files, found.segments, () => {});
+      const firstSeq = which === "all" ? fromSeq : Math.max(fromSeq, ackedSeq + 1);
+      const show = function* ({ seq, wallMs, payload }: LogEntry) {
+        const acknowledged = isAcknowledged(seq);
+        if (which === "all" || !acknowledged) yield { seq, wallMs, record: payload, acknowledged };
+      };
       try {
-        reader.seek(which === "all" ? fromSeq : Math.max(fromSeq, ackedSeq + 1));
-        for (let entry = reader.next(); entry !== undefined; entry = reader.next()) {
-          const { seq, wallMs, payload } = entry;
-          const acknowledged = isAcknowledged(seq);
-          if (which === "all" || !acknowledged) yield { seq, wallMs, record: payload, acknowledged };
-        }
+        reader.seek(firstSeq);
+        for (let entry = reader.next(); entry !== undefined; entry = reader.next()) yield* show(entry);
       } finally {
         reader.close();
       }
+      for (const entry of young) if (entry.seq >= firstSeq) yield* show(entry);
     },
   };
+}
+
+/** What is in the tail of the run that has the outbox now, or had it last and did not end in order. */
+function lookIntoTail(files: FileLayer, parent: string | undefined, { state, stream }: Survey) {
+  if (parent === undefined || stream === undefined || !intact(state)?.tail || intact(state)?.clean)
+    return undefined;
+  const { records, progress } = readTail(files, tailFolder(parent, stream), stream);
+  return { records, progress: intact(progress) };
 }
 
 function ownerOf(files: FileLayer, path: string): number | undefined {

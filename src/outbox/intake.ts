@@ -9,6 +9,7 @@ import { GAP_BYTES, gap, storedBytes, TIME_UNKNOWN_MS } from "./segment-format.t
 import type { SegmentLog } from "./segment-log.ts";
 import type { StateFile } from "./state.ts";
 import { SyncSchedule } from "./sync-schedule.ts";
+import type { Tail } from "./tail.ts";
 import type { Waiting } from "./waiting.ts";
 import type { Worker } from "./worker.ts";
 
@@ -18,6 +19,8 @@ export interface IntakeParts {
   readonly files: FileLayer;
   readonly clock: Clock;
   readonly log: SegmentLog;
+  /** Absent: records go into the log at once. */
+  readonly tail: Tail | undefined;
   readonly state: StateFile;
   readonly progress: ProgressFile;
   readonly waiting: Waiting;
@@ -51,6 +54,8 @@ export class Intake {
   /** Why the last sync failed. Cleared when one succeeds. */
   #fault: string | undefined;
   #retryAtMs = 0;
+  /** The tail has no room: what is in it is due now. */
+  #tailFull = false;
   #syncing: Promise<void> | undefined;
 
   constructor(options: IntakeOptions, parts: IntakeParts, start: IntakeStart) {
@@ -64,7 +69,7 @@ export class Intake {
       (error) => this.#refuse(error),
     );
     this.#schedule = new SyncSchedule(options.syncAfterMs);
-    if (parts.log.lastSeq > start.syncedSeq)
+    if (this.#youngestSeq() > start.syncedSeq)
       this.#schedule.appended(start.syncedSeq + 1, parts.clock.monotonicMs());
   }
 
@@ -90,16 +95,22 @@ export class Intake {
     const seq = this.#numbers.take();
     const { clock } = this.#parts;
     const wallMs = clock.synced() ? clock.wallMs() : TIME_UNKNOWN_MS;
-    if (this.#refusal === undefined) this.#store(seq, wallMs, record);
-    else this.#hold(seq, wallMs, record);
+    const { tail } = this.#parts;
+    const kept = tail?.put(seq, wallMs, record, this.#safeSeq(), clock.monotonicMs()) ?? false;
+    if (this.#refusal !== undefined) this.#hold(seq, wallMs, record);
+    else if (kept) this.#keep(seq, wallMs, record);
+    else {
+      this.#store(seq, wallMs, record);
+      if (tail !== undefined && tail.fault === undefined) this.#emptyTail();
+    }
     return seq;
   }
 
   /** When the next sync or retry is due, in monotonic milliseconds; undefined: nothing to do. */
   dueMs(): number | undefined {
     if (this.fault !== undefined) return this.#retryAtMs;
-    const doneSeq = Math.max(this.#syncedSeq, this.#parts.delivery.ackedSeq);
-    return this.#schedule.dueMs(doneSeq, this.#parts.log.lastSeq);
+    if (this.#tailFull) return this.#parts.clock.monotonicMs();
+    return this.#schedule.dueMs(this.#safeSeq(), this.#youngestSeq());
   }
 
   /** Does what is due. */
@@ -123,7 +134,18 @@ export class Intake {
   async finish(): Promise<void> {
     if (this.#refusal !== undefined) this.#retry();
     if (this.#refusal === undefined) await this.sync();
-    if (this.fault === undefined) this.#numbers.saveNow({ clean: true, nextSeq: this.nextSeq });
+    if (this.fault !== undefined) return;
+    this.#numbers.saveNow({ clean: true, nextSeq: this.nextSeq });
+    this.#parts.tail?.clear();
+  }
+
+  /** Up to here everything is on flash or delivered. */
+  #safeSeq(): number {
+    return Math.max(this.#syncedSeq, this.#parts.delivery.ackedSeq);
+  }
+
+  #youngestSeq(): number {
+    return this.#parts.waiting.lastRecord?.seq ?? this.#parts.log.lastSeq;
   }
 
   #store(seq: number, wallMs: number, record: Uint8Array): void {
@@ -163,6 +185,13 @@ export class Intake {
     return true;
   }
 
+  /** Writes what waits in memory, and gives up what finds no room. Throws where the disk does. */
+  #move(): void {
+    const { waiting, losses } = this.#parts;
+    if (this.#writeWaiting()) losses.end();
+    else waiting.shedAll((seq) => this.#lose(seq));
+  }
+
   /** False: the log is full, and older records are not to be given up. */
   #makeRoom(bytes: number, firstSeq: number): boolean {
     const { log, delivery } = this.#parts;
@@ -194,8 +223,20 @@ export class Intake {
     this.#lose(seq);
   }
 
+  /** It is in the tail: a copy of it is all that the way out needs. */
+  #keep(seq: number, wallMs: number, record: Uint8Array): void {
+    this.#parts.waiting.push({ kind: "record", fromSeq: seq, seq, wallMs, payload: new Uint8Array(record) });
+    this.#lastRecordSeq = seq;
+    this.#scheduleSync(seq);
+  }
+
+  #emptyTail(): void {
+    this.#tailFull = true;
+    this.#parts.worker.wake();
+  }
+
   #hold(seq: number, wallMs: number, record: Uint8Array): void {
-    this.#parts.waiting.push({ kind: "record", fromSeq: seq, seq, wallMs, payload: Uint8Array.from(record) });
+    this.#parts.waiting.push({ kind: "record", fromSeq: seq, seq, wallMs, payload: new Uint8Array(record) });
     this.#lastRecordSeq = seq;
     this.#parts.waiting.shed((lostSeq) => this.#lose(lostSeq));
   }
@@ -217,13 +258,11 @@ export class Intake {
 
   /** Tries to write what waits in memory, in a segment that has not failed yet. */
   #retry(): void {
-    const { log, waiting, losses } = this.#parts;
     this.#retryAtMs = this.#parts.clock.monotonicMs() + RETRY_MS;
     try {
       this.#numbers.saveNow();
-      log.abandon();
-      if (!this.#writeWaiting()) waiting.shedAll((seq) => this.#lose(seq));
-      else losses.end();
+      this.#parts.log.abandon();
+      this.#move();
     } catch (error) {
       if (!isFileError(error)) throw error;
       this.#refusal = error.message;
@@ -241,6 +280,15 @@ export class Intake {
   }
 
   async #syncOnce(): Promise<void> {
+    this.#tailFull = false;
+    if (this.#parts.waiting.records > 0) {
+      try {
+        this.#move();
+      } catch (error) {
+        this.#refuse(error);
+        return;
+      }
+    }
     // Where every append is synced, none may come between a sync and its outcome.
     if (this.#options.syncAfterMs === 0) {
       this.#syncNow();
@@ -285,11 +333,11 @@ export class Intake {
     if (!isFileError(error)) throw error;
     const { files, log, waiting, delivery, losses } = this.#parts;
     // What is acknowledged needs no place on flash.
-    const safeSeq = Math.max(this.#syncedSeq, delivery.ackedSeq);
+    const safeSeq = this.#safeSeq();
     const entries = entriesAfter(files, log.segments, safeSeq);
     for (const { kind, fromSeq, seq } of entries) if (kind === "corrupt") losses.found(fromSeq, seq, kind);
     delivery.forgetPositions();
-    log.cutAfter(safeSeq);
+    log.cutAfter(safeSeq, entries);
     waiting.unshift(entries);
     waiting.shed((seq) => this.#lose(seq));
     this.#fault = error.message;

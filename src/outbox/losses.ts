@@ -57,10 +57,13 @@ export class Losses {
   /** A record found no room; more may follow it. */
   goOn(seq: number): void {
     this.total++;
-    this.#known.set(this.#ongoing?.fromSeq ?? seq, seq);
+    const fromSeq = Math.min(this.#ongoing?.fromSeq ?? seq, seq);
+    const toSeq = Math.max(this.#ongoing?.toSeq ?? seq, seq);
+    if (this.#ongoing) this.#known.delete(this.#ongoing.fromSeq);
+    this.#known.set(fromSeq, toSeq);
     this.#ongoing = {
-      fromSeq: this.#ongoing?.fromSeq ?? seq,
-      toSeq: seq,
+      fromSeq,
+      toSeq,
       count: (this.#ongoing?.count ?? 0) + 1,
       reason: "full",
     };
@@ -89,6 +92,7 @@ export class Losses {
 
   /** Records up to `seq` are on flash or delivered, and what they report is told for good. */
   secured(seq: number): void {
+    if (this.#ongoing !== undefined && seq > this.#ongoing.toSeq) this.end();
     if (this.#told.length > 0) this.#told = this.#told.filter(({ reportSeq }) => reportSeq > seq);
   }
 

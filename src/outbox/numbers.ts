@@ -93,10 +93,11 @@ export class Numbers {
   }
 
   #current(): Partial<State> {
+    const ackedSeq = this.#settledSeq();
     return {
       reservedSeq: Math.max(this.#state.durable.reservedSeq, this.#nextSeq - 1 + RESERVED_BLOCK),
-      ackedSeq: this.#settledSeq(),
-      skippedFromSeq: this.#skippedIsTold ? 0 : this.#skippedFromSeq,
+      ackedSeq,
+      skippedFromSeq: this.#skippedIsTold || ackedSeq >= this.#firstSeq ? 0 : this.#skippedFromSeq,
       memoryOnly: this.#memoryOnly,
     };
   }

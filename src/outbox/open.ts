@@ -9,12 +9,13 @@ import { takeLock } from "./lock.ts";
 import { findEnd } from "./log-end.ts";
 import { Losses } from "./losses.ts";
 import type { Outbox } from "./outbox.ts";
-import { ProgressFile } from "./progress.ts";
+import { ProgressFile, type ProgressTail } from "./progress.ts";
 import { decideStart, RESERVED_BLOCK, type Start } from "./recovery.ts";
 import { GAP_BYTES, HEADER_BYTES, storedBytes } from "./segment-format.ts";
 import { SegmentLog } from "./segment-log.ts";
 import { StateFile } from "./state.ts";
 import { intact, type Survey, survey } from "./survey.ts";
+import { type FoundTail, findTail, Tail } from "./tail.ts";
 import { Waiting } from "./waiting.ts";
 import { Worker } from "./worker.ts";
 
@@ -26,6 +27,8 @@ export interface OutboxOptions {
   /** Older records are dropped when their turn comes. */
   readonly maxAgeMs: number;
   readonly whenFull: "drop_oldest" | "drop_newest";
+  /** Folder on a tmpfs for records younger than that; absent: they go to the disk at once. */
+  readonly tail?: string | undefined;
   /** A record not acknowledged for this long is on flash; 0: on flash before `append` returns. */
   readonly syncAfterMs: number;
   /** Default: 64 KiB. */
@@ -108,23 +111,42 @@ function assemble(
   const found = survey(files, options.path);
   const newest = found.segments.at(-1);
   const totals = newest ? findEnd(files, newest) : { records: 0, bytes: 0 };
-  const start = decideStart(remainsOf(found), clock.bootId, newStream(random));
+  const lastState = intact(found.state);
+  const freshStream = newStream(random);
+  const foundTail = findTail(files, options.tail, found.stream ?? freshStream, lastState, clock.bootId);
+  held.push(() => foundTail.use?.progress.close());
+  const start = decideStart(remainsOf(found, foundTail), clock.bootId, freshStream);
   for (const number of found.unfinished) files.remove(segmentPath(options.path, number));
   const damaged = setAside(files, options.path, found.damaged);
 
   const { stream, run } = start.opening;
-  const state = openState(options.path, files, found, start, clock.bootId);
+  const tail = openTail(files, options, foundTail, start);
+  held.push(() => tail?.close());
+  const state = openState(options.path, files, found, start, clock.bootId, tail !== undefined);
   held.push(() => state.close());
-  const progress = openProgress(options.path, files, found, start);
-  held.push(() => progress.close());
   const log = new SegmentLog(
     files,
     { ...options, folder: options.path, stream, run },
     { segments: found.segments, damaged, ...totals },
   );
   held.push(() => log.close());
-  const losses = new Losses(start.drops, toldByLastRun(start, log.lastSeq));
-  const waiting = new Waiting(WAITING_MAX_BYTES, start.gaps);
+  const progress = openProgress(
+    options.path,
+    files,
+    found,
+    start,
+    tail &&
+      foundTail.use && {
+        file: foundTail.use.progress,
+        lastSeqOnFlash: () => log.lastSeq,
+      },
+  );
+  held.push(() => progress.close());
+  const losses = new Losses(
+    start.drops,
+    toldByLastRun(start, Math.max(log.lastSeq, foundTail.remains?.lastSeq ?? 0)),
+  );
+  const waiting = new Waiting(WAITING_MAX_BYTES, start.waiting);
   const delivery = new Delivery({ files, clock, log, waiting, losses, progress }, options.maxAgeMs, start);
   held.push(() => delivery.forgetPositions());
   while (log.oversized && log.segments.length > 0) {
@@ -139,7 +161,7 @@ function assemble(
   const worker = new Worker(clock);
   const intake = new Intake(
     options,
-    { files, clock, log, state, progress, waiting, losses, delivery, worker },
+    { files, clock, log, tail, state, progress, waiting, losses, delivery, worker },
     { nextSeq: start.nextSeq, syncedSeq: start.syncedSeq, skippedFromSeq },
   );
   return new DurableOutbox({
@@ -152,19 +174,32 @@ function assemble(
     delivery,
     intake,
     worker,
+    tailFault: () => foundTail.fault ?? tail?.fault,
     maxRecordBytes: options.maxRecordBytes,
     release,
   });
 }
 
-function remainsOf(found: Survey) {
+/** Where every append is synced, a tail would only be in the way. */
+function openTail(
+  files: FileLayer,
+  options: OutboxOptions & Sizes,
+  { folder, use }: FoundTail,
+  { opening: { stream, run } }: Start,
+): Tail | undefined {
+  if (use === undefined || options.syncAfterMs === 0) return undefined;
+  return new Tail(files, { ...options, folder, stream, run }, use.contents.segments);
+}
+
+function remainsOf(found: Survey, { use, remains }: FoundTail) {
   const newest = found.segments.at(-1);
   const state = intact(found.state);
   // A run that ends in order leaves no segment unfinished.
   const emptied = state?.clean === true && found.unfinished.length > 0;
   return {
     state,
-    progress: intact(found.progress),
+    progress: (remains?.whole && use ? intact(use.contents.progress) : undefined) ?? intact(found.progress),
+    tail: remains,
     stream: found.stream,
     lastRunOfSegments: newest?.header.run ?? 0,
     firstSeq: found.segments[0]?.header.firstSeq ?? 1,
@@ -179,7 +214,14 @@ function newStream(random: Random): string {
     .padStart(8, "0");
 }
 
-function openState(folder: string, files: FileLayer, found: Survey, start: Start, bootId: string): StateFile {
+function openState(
+  folder: string,
+  files: FileLayer,
+  found: Survey,
+  start: Start,
+  bootId: string,
+  tail: boolean,
+): StateFile {
   const { stream, run, skipped } = start.opening;
   return new StateFile(files, `${folder}/${STATE}`, found.state, {
     stream,
@@ -187,6 +229,7 @@ function openState(folder: string, files: FileLayer, found: Survey, start: Start
     bootId,
     clean: false,
     memoryOnly: false,
+    tail,
     nextSeq: start.nextSeq,
     reservedSeq: start.nextSeq - 1 + RESERVED_BLOCK,
     ackedSeq: Math.min(start.securedSeq, firstDropped(start) - 1),
@@ -203,16 +246,28 @@ function firstDropped({ drops }: Start): number {
   return Math.min(...drops.map(({ fromSeq }) => fromSeq));
 }
 
-function openProgress(folder: string, files: FileLayer, found: Survey, start: Start): ProgressFile {
-  const lost = start.gaps.filter(({ kind }) => kind === "full");
-  return new ProgressFile(files, `${folder}/${PROGRESS}`, found.progress, {
-    stream: start.opening.stream,
-    run: start.opening.run,
-    unsecured: 0,
-    ackedSeq: Math.min(start.securedSeq, firstDropped(start) - 1),
-    syncedSeq: start.syncedSeq,
-    lostFromSeq: lost[0]?.fromSeq ?? 0,
-    lostToSeq: lost.at(-1)?.seq ?? 0,
-    ahead: start.ahead,
-  });
+function openProgress(
+  folder: string,
+  files: FileLayer,
+  found: Survey,
+  start: Start,
+  tail: ProgressTail | undefined,
+): ProgressFile {
+  const lost = start.waiting.filter(({ kind }) => kind === "full");
+  return new ProgressFile(
+    files,
+    `${folder}/${PROGRESS}`,
+    found.progress,
+    {
+      stream: start.opening.stream,
+      run: start.opening.run,
+      unsecured: 0,
+      ackedSeq: Math.min(start.securedSeq, firstDropped(start) - 1),
+      syncedSeq: start.syncedSeq,
+      lostFromSeq: lost[0]?.fromSeq ?? 0,
+      lostToSeq: lost.at(-1)?.seq ?? 0,
+      ahead: start.ahead,
+    },
+    tail,
+  );
 }

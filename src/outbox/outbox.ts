@@ -48,6 +48,8 @@ export interface OutboxStatus {
   readonly dropped: number;
   /** Numbers up to here are on flash. */
   readonly syncedSeq: number;
+  /** Set while records go to the disk at once although a tail is configured. */
+  readonly tailFault: string | undefined;
   /** Set while the disk refuses writes. */
   readonly fault: string | undefined;
 }

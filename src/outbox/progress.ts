@@ -67,15 +67,32 @@ function readAhead(payload: Buffer): NumberRange[] {
   return ahead;
 }
 
-/** The `ack` file of a run. A disk that refuses it costs duplicates only: it is noted, and tried again at the next change. */
+/** With a tail, that is where each change goes. */
+export interface ProgressTail {
+  readonly file: SlotWriter<Progress>;
+  /** The youngest number that the log on flash tells of. */
+  lastSeqOnFlash(): number;
+}
+
+/** The `ack` file of a run. With a tail the one on flash follows only while what is on flash is being acknowledged. A disk that refuses it costs duplicates only: it is noted, and tried again at the next change. */
 export class ProgressFile {
   readonly #writer: SlotWriter<Progress>;
+  readonly #tail: ProgressTail | undefined;
   #latest: Progress;
+  /** Acknowledged as the file on flash has it; -1: not written in this run. */
+  #ackedSeqOnFlash = -1;
   #fault: string | undefined;
 
-  constructor(files: FileLayer, path: string, content: SlotContent<Progress>, progress: Progress) {
-    this.#writer = new SlotWriter(files, path, progressCodec, content);
+  constructor(
+    files: FileLayer,
+    path: string,
+    content: SlotContent<Progress>,
+    progress: Progress,
+    tail?: ProgressTail,
+  ) {
     this.#latest = progress;
+    this.#tail = tail;
+    this.#writer = new SlotWriter(files, path, progressCodec, content);
   }
 
   /** Why the file is older than it should be. */
@@ -86,8 +103,13 @@ export class ProgressFile {
   update(change: Partial<Progress>): void {
     this.#latest = { ...this.#latest, ...change };
     try {
-      this.#writer.write(this.#latest);
-      this.#writer.alternate();
+      this.#tail?.file.write(this.#latest);
+      this.#tail?.file.alternate();
+      if (this.#concernsFlash()) {
+        this.#writer.write(this.#latest);
+        this.#writer.alternate();
+        this.#ackedSeqOnFlash = this.#latest.ackedSeq;
+      }
       this.#fault = undefined;
     } catch (error) {
       if (!isFileError(error)) throw error;
@@ -97,5 +119,11 @@ export class ProgressFile {
 
   close(): void {
     this.#writer.close();
+  }
+
+  #concernsFlash(): boolean {
+    if (this.#tail === undefined || this.#ackedSeqOnFlash < 0) return true;
+    const behind = this.#ackedSeqOnFlash < Math.min(this.#latest.ackedSeq, this.#tail.lastSeqOnFlash());
+    return behind || this.#latest.ackedSeq < this.#ackedSeqOnFlash;
   }
 }

@@ -18,8 +18,18 @@ export interface Remains {
   /** First and last number of what the segments hold; last below first: nothing. */
   readonly firstSeq: number;
   readonly lastSeq: number;
+  /** What the last run kept in memory; absent: it kept nothing there. */
+  readonly tail?: TailRemains | undefined;
   /** Files were there that could not be read, or were not what they should be. */
   readonly damaged: boolean;
+}
+
+export interface TailRemains {
+  /** In order of their numbers. */
+  readonly records: readonly LogEntry[];
+  readonly lastSeq: number;
+  /** Nothing of it is missing, as far as can be seen. */
+  readonly whole: boolean;
 }
 
 /** Where a run begins. */
@@ -33,20 +43,21 @@ export interface Start {
   /** Acknowledged beyond {@link ackedSeq}. */
   readonly ahead: readonly NumberRange[];
   /** What the log has to say before the next record. */
-  readonly gaps: readonly LogEntry[];
+  readonly waiting: readonly LogEntry[];
   readonly drops: readonly Drop[];
 }
 
 /** Decides how to go on from what the last run left. Never gives a number twice, never loses one without a word. */
 export function decideStart(remains: Remains, bootId: string, newStream: string): Start {
-  const { state, progress } = remains;
+  const { state, progress, tail } = remains;
   const lastEnd = endOfLastRun(remains, bootId);
   const head = decideHead(remains, lastEnd);
-  const knownSeq = Math.max(remains.lastSeq, head.ackedSeq);
+  const knownSeq = Math.max(remains.lastSeq, head.ackedSeq, tail?.lastSeq ?? 0);
   const endIsKnown = isEndKnown(remains, lastEnd);
   const nextSeq = decideNext(remains, endIsKnown, knownSeq);
   const skipped = decideSkipped(remains, lastEnd, endIsKnown, knownSeq, nextSeq);
-  const gaps = explainTail(remains.lastSeq, nextSeq - 1, [
+  const kept = (tail?.records ?? []).filter(({ seq }) => seq > Math.max(remains.lastSeq, head.ackedSeq));
+  const waiting = explain(remains.lastSeq, kept, nextSeq - 1, [
     { kind: "accounted", fromSeq: 1, toSeq: head.ackedSeq },
     ...(progress?.ahead ?? []).map((range) => ({ kind: "accounted" as const, ...range })),
     ...(skipped ? [{ kind: "accounted" as const, ...skipped }] : []),
@@ -60,8 +71,8 @@ export function decideStart(remains: Remains, bootId: string, newStream: string)
     securedSeq: securedOf(remains),
     ahead: aheadOf(progress, head.ackedSeq),
     syncedSeq: lastEnd === "killed" ? Math.min(progress?.syncedSeq ?? 0, knownSeq) : knownSeq,
-    gaps,
-    drops: [...head.drops, ...gaps.flatMap(dropOf)],
+    waiting,
+    drops: [...head.drops, ...waiting.flatMap(dropOf)],
   };
 }
 
@@ -83,8 +94,8 @@ function endOfLastRun({ state, stream }: Remains, bootId: string): Opening["last
 }
 
 /** Whether the files tell how far numbers went. A killed process leaves every byte that it handed to the kernel. */
-function isEndKnown({ state, damaged }: Remains, lastEnd: Opening["lastEnd"]): boolean {
-  if (lastEnd === "killed") return !damaged && state?.memoryOnly === false;
+function isEndKnown({ state, tail, damaged }: Remains, lastEnd: Opening["lastEnd"]): boolean {
+  if (lastEnd === "killed") return !damaged && tail?.whole !== false && state?.memoryOnly === false;
   return lastEnd !== "power_cut";
 }
 
@@ -92,7 +103,8 @@ function isEndKnown({ state, damaged }: Remains, lastEnd: Opening["lastEnd"]): b
 function decideHead(remains: Remains, lastEnd: Opening["lastEnd"]): { ackedSeq: number; drops: Drop[] } {
   const { state, progress, firstSeq, damaged } = remains;
   const killedSeq = Math.max(state?.ackedSeq ?? 0, progress?.ackedSeq ?? 0);
-  const ackedSeq = lastEnd === "killed" ? killedSeq : securedOf(remains);
+  // Without its tail a run has lost reports of losses too.
+  const ackedSeq = lastEnd === "killed" && remains.tail?.whole !== false ? killedSeq : securedOf(remains);
   const heldFromSeq = firstSeq - 1;
   if (heldFromSeq <= ackedSeq) return { ackedSeq, drops: [] };
   // Neither file tells what was acknowledged: what is left is all that is known.
@@ -121,14 +133,15 @@ function decideNext({ state, progress }: Remains, endIsKnown: boolean, knownSeq:
 
 /** Numbers of which nothing is known, those included that an earlier run skipped and never told. */
 function decideSkipped(
-  { state, progress, lastSeq }: Remains,
+  { state, progress, tail, lastSeq }: Remains,
   lastEnd: Opening["lastEnd"],
   endIsKnown: boolean,
   knownSeq: number,
   nextSeq: number,
 ): Opening["skipped"] {
+  const storedUntilSeq = Math.max(lastSeq, tail?.lastSeq ?? 0);
   const untoldSeq =
-    state !== undefined && state.skippedFromSeq > 0 && lastSeq < state.nextSeq
+    state !== undefined && state.skippedFromSeq > 0 && storedUntilSeq < state.nextSeq
       ? state.skippedFromSeq
       : Infinity;
   if (endIsKnown) return range(untoldSeq, (state?.nextSeq ?? 0) - 1);
@@ -147,8 +160,23 @@ interface Explanation {
   readonly toSeq: number;
 }
 
-/** Says of each number after `lastSeq` up to `toSeq` why it is missing; what nothing explains is corrupt. */
-function explainTail(lastSeq: number, toSeq: number, explanations: readonly Explanation[]): LogEntry[] {
+/** The records `kept` and, for each other number after `lastSeq` up to `toSeq`, a gap that says why it is missing. */
+function explain(
+  lastSeq: number,
+  kept: readonly LogEntry[],
+  toSeq: number,
+  explanations: readonly Explanation[],
+): LogEntry[] {
+  const entries: LogEntry[] = [];
+  for (const record of kept) {
+    entries.push(...explainMissing(lastSeq, record.seq - 1, explanations), record);
+    lastSeq = record.seq;
+  }
+  return [...entries, ...explainMissing(lastSeq, toSeq, explanations)];
+}
+
+/** What nothing explains is corrupt. */
+function explainMissing(lastSeq: number, toSeq: number, explanations: readonly Explanation[]): LogEntry[] {
   const gaps: LogEntry[] = [];
   for (let fromSeq = lastSeq + 1; fromSeq <= toSeq; ) {
     const covering = explanations.find((e) => e.fromSeq <= fromSeq && fromSeq <= e.toSeq);

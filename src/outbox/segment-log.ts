@@ -1,6 +1,5 @@
 import type { FileLayer, OpenFile } from "./files/files.ts";
 import { type DamagedFile, SMALL_FILES_BYTES, segmentPath } from "./folder.ts";
-import { findEnd } from "./log-end.ts";
 import type { Segment } from "./segment.ts";
 import {
   encodeGap,
@@ -19,6 +18,8 @@ export interface LogOptions {
   readonly maxRecordBytes: number;
   readonly stream: string;
   readonly run: number;
+  /** Nothing in the folder survives a power cut: nothing is synced, and a file is zeros again before it is used again. */
+  readonly inMemory?: boolean;
 }
 
 /** What a log starts from. */
@@ -153,7 +154,9 @@ export class SegmentLog {
   /** Resolves when everything written before the call, and not acknowledged, is on flash. */
   async sync(ackedSeq: number): Promise<void> {
     const batch = this.#takeUnsynced(ackedSeq);
-    for (const { file } of batch) await file.sync();
+    // All begin at once: a segment that is left meanwhile closes its file, which waits only for syncs under way.
+    const results = await Promise.allSettled(batch.map(({ file }) => file.sync()));
+    for (const result of results) if (result.status === "rejected") throw result.reason;
     if (this.#takeNamesChanged()) await this.#files.syncFolder(this.#options.folder);
     this.#closeEarlier(batch);
   }
@@ -173,14 +176,17 @@ export class SegmentLog {
     this.#active = undefined;
   }
 
-  /** Forgets every entry after `seq`: their bytes cannot be trusted to be on flash. */
-  cutAfter(seq: number): void {
+  /** Forgets every entry after `seq`, `entries`: their bytes cannot be trusted to be on flash. */
+  cutAfter(seq: number, entries: readonly LogEntry[]): void {
     this.close();
+    for (const { kind, payload } of entries) {
+      if (kind !== "record") continue;
+      this.#records--;
+      this.#bytes -= payload.length;
+    }
     for (const segment of [...this.segments]) if (segment.header.firstSeq > seq) this.remove(segment);
     const last = this.segments.at(-1);
-    if (last === undefined) return;
-    last.lastSeq = Math.min(last.lastSeq, seq);
-    ({ records: this.#records, bytes: this.#bytes } = findEnd(this.#files, last));
+    if (last !== undefined) last.lastSeq = Math.min(last.lastSeq, seq);
   }
 
   /** Removes a segment's file. One that cannot be removed goes on counting as used room. */
@@ -204,7 +210,7 @@ export class SegmentLog {
 
   #put(storedBytes: number, seq: number): void {
     const active = this.#active!;
-    active.dirty = true;
+    active.dirty = this.#options.inMemory !== true;
     active.file.write(this.#scratch, storedBytes, active.segment.endOffset);
     active.segment.endOffset += storedBytes;
     active.segment.lastSeq = seq;
@@ -213,6 +219,7 @@ export class SegmentLog {
   #reuse(old: Segment, firstSeq: number): void {
     const file = this.#files.open(old.path, "write");
     try {
+      if (this.#options.inMemory) this.#fillWithZeros(file);
       this.#begin(old.path, old.number, firstSeq, file);
     } catch (error) {
       file.close();
@@ -226,8 +233,7 @@ export class SegmentLog {
     const path = segmentPath(this.#options.folder, number);
     const file = this.#files.open(path, "create");
     try {
-      for (let at = 0; at < this.#options.segmentBytes; at += ZEROS.length)
-        file.write(ZEROS, Math.min(ZEROS.length, this.#options.segmentBytes - at), at);
+      this.#fillWithZeros(file);
       this.#begin(path, number, firstSeq, file);
     } catch (error) {
       file.close();
@@ -235,6 +241,12 @@ export class SegmentLog {
       throw error;
     }
     this.#namesChanged = true;
+  }
+
+  #fillWithZeros(file: OpenFile): void {
+    const { segmentBytes } = this.#options;
+    for (let at = 0; at < segmentBytes; at += ZEROS.length)
+      file.write(ZEROS, Math.min(ZEROS.length, segmentBytes - at), at);
   }
 
   #begin(path: string, number: number, firstSeq: number, file: OpenFile): void {
@@ -255,7 +267,7 @@ export class SegmentLog {
       retired: false,
     };
     this.segments.push(segment);
-    this.#active = { segment, file, dirty: true };
+    this.#active = { segment, file, dirty: this.#options.inMemory !== true };
   }
 
   #retire(segment: Segment): void {

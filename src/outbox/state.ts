@@ -11,6 +11,8 @@ export interface State {
   readonly clean: boolean;
   /** Records were kept in memory only, because the disk refused them: the segments do not tell how far numbers went. */
   readonly memoryOnly: boolean;
+  /** The youngest records of the run are in a tail: without that the segments do not tell either. */
+  readonly tail: boolean;
   /** Clean: the number that comes next. Else the number that the run began with. */
   readonly nextSeq: number;
   /** No number beyond this one has been given. */
@@ -23,6 +25,7 @@ export interface State {
 
 const CLEAN = 1;
 const MEMORY_ONLY = 2;
+const TAIL = 4;
 
 export const stateCodec: Codec<State> = {
   magic: "fpstate1",
@@ -31,7 +34,8 @@ export const stateCodec: Codec<State> = {
     into.write(state.stream, 0, 8, "latin1");
     into.write(state.bootId.slice(0, 8).padEnd(8), 8, 8, "latin1");
     into.writeUInt32LE(state.run, 16);
-    into.writeUInt32LE((state.clean ? CLEAN : 0) | (state.memoryOnly ? MEMORY_ONLY : 0), 20);
+    const flags = (state.clean ? CLEAN : 0) | (state.memoryOnly ? MEMORY_ONLY : 0) | (state.tail ? TAIL : 0);
+    into.writeUInt32LE(flags, 20);
     into.writeBigUInt64LE(BigInt(state.nextSeq), 24);
     into.writeBigUInt64LE(BigInt(state.reservedSeq), 32);
     into.writeBigUInt64LE(BigInt(state.ackedSeq), 40);
@@ -45,6 +49,7 @@ export const stateCodec: Codec<State> = {
       run: payload.readUInt32LE(16),
       clean: (flags & CLEAN) !== 0,
       memoryOnly: (flags & MEMORY_ONLY) !== 0,
+      tail: (flags & TAIL) !== 0,
       nextSeq: Number(payload.readBigUInt64LE(24)),
       reservedSeq: Number(payload.readBigUInt64LE(32)),
       ackedSeq: Number(payload.readBigUInt64LE(40)),

@@ -21,7 +21,8 @@ export interface Survey {
   readonly unfinished: readonly number[];
 }
 
-export function survey(files: FileLayer, folder: string): Survey {
+/** `expected` is the stream that the files must be of, where something else tells. */
+export function survey(files: FileLayer, folder: string, expected?: string): Survey {
   const state = readSlots(files, `${folder}/${STATE}`, stateCodec);
   const progress = readSlots(files, `${folder}/${PROGRESS}`, progressCodec);
   const damaged: string[] = [];
@@ -36,7 +37,7 @@ export function survey(files: FileLayer, folder: string): Survey {
     else found.push(segment);
   }
   found.sort((a, b) => a.header.generation - b.header.generation);
-  const stream = intact(state)?.stream ?? found.at(-1)?.header.stream ?? intact(progress)?.stream;
+  const stream = expected ?? intact(state)?.stream ?? found.at(-1)?.header.stream ?? intact(progress)?.stream;
   const segments = found.filter(({ header }) => header.stream === stream);
   for (const segment of found) if (!segments.includes(segment)) damaged.push(nameOf(segment));
   limit(segments);

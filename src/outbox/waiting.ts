@@ -1,8 +1,9 @@
 import { type GapKind, gap, type LogEntry, storedBytes } from "./segment-format.ts";
 
 /**
- * What belongs into the log before the next record: gaps that explain missing numbers, and, while the disk refuses
- * writes, the records themselves. Always the youngest of the stream, in order, without a hole.
+ * What belongs into the log before the next record: gaps that explain missing numbers, the records in the tail, and,
+ * while the disk refuses writes, records that are nowhere else. Always the youngest of the stream, in order, without a
+ * hole.
  */
 export class Waiting {
   readonly #maxBytes: number;
@@ -12,16 +13,17 @@ export class Waiting {
   #records = 0;
   #payloadBytes = 0;
 
-  constructor(maxBytes: number, gaps: readonly LogEntry[]) {
+  constructor(maxBytes: number, entries: readonly LogEntry[]) {
     this.#maxBytes = maxBytes;
-    this.#entries = [...gaps];
+    this.#entries = [];
+    for (const entry of entries) this.push(entry);
   }
 
   get empty(): boolean {
     return this.#entries.length === 0;
   }
 
-  /** Records held here and nowhere else. */
+  /** Records that are not in the log. */
   get records(): number {
     return this.#records;
   }
@@ -36,6 +38,10 @@ export class Waiting {
 
   get oldestRecord(): LogEntry | undefined {
     return this.#entries.find(({ kind }) => kind === "record");
+  }
+
+  get lastRecord(): LogEntry | undefined {
+    return this.#entries.findLast(({ kind }) => kind === "record");
   }
 
   /** The numbers among them whose records found no room. */

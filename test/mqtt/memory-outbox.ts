@@ -76,6 +76,7 @@ export function memoryOutbox(): MemoryOutbox {
       acknowledged,
       dropped: 0,
       syncedSeq: nextSeq - 1,
+      tailFault: undefined,
       fault: undefined,
     }),
     async close() {},

@@ -8,7 +8,7 @@ import type { Outbox } from "../../src/outbox/outbox.ts";
 import { type Appended, brokenPromise, Consumer, NOTHING_PROMISED, type Promised } from "./consumer.ts";
 import { CachedDisk, statesOf } from "./disk-states.ts";
 import { type DiskState, type Operation, recordedDisk } from "./recorded-disk.ts";
-import { DAY_MS, FOLDER, numbers } from "./rig.ts";
+import { DAY_MS, FOLDER, numbers, TAIL } from "./rig.ts";
 
 /** Another one each time; that of a failure replays it. */
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);
@@ -22,6 +22,9 @@ const OPTIONS: OutboxOptions = {
   whenFull: "drop_oldest",
   syncAfterMs: 1000,
 };
+
+/** With a tail: what it holds is gone after the cut, so that only the disk's operations are recorded. */
+const WITH_TAIL: Partial<OutboxOptions> = { tail: TAIL };
 
 /** A run as it was recorded: what it asked of the disk, and what was promised when. */
 interface Recording {
@@ -60,14 +63,14 @@ function diskOf(state: DiskState): FileLayer {
 }
 
 /** Runs of a node between two power cuts, one after the other: each `open` finds the one before dead or gone. */
-function machineOn(disk: FileLayer) {
+function machineOn(disk: FileLayer, settings: Partial<OutboxOptions> = {}) {
   const boot = ++boots;
   const clock = new VirtualClock({ wallMs: Date.UTC(2026, 5), bootId: `b${boot}` });
   let runs = 0;
   const open = (options: Partial<OutboxOptions> = {}) => {
     const self = `${boot}-${++runs}-boot`;
     const files = { ...disk, processes: { self, isRunning: (process: string) => process === self } };
-    return openOutbox({ ...OPTIONS, ...options }, { files, clock, random: seededRandom(boot) });
+    return openOutbox({ ...OPTIONS, ...settings, ...options }, { files, clock, random: seededRandom(boot) });
   };
   return { clock, open };
 }
@@ -78,9 +81,13 @@ type Run = (
 ) => Promise<void>;
 
 /** Carries out runs of a node on a disk that writes down what it is asked. */
-async function record({ state, promised, appended }: Past, run: Run): Promise<Recording> {
+async function record(
+  { state, promised, appended }: Past,
+  run: Run,
+  settings: Partial<OutboxOptions> = {},
+): Promise<Recording> {
   const disk = recordedDisk(diskOf(state), state);
-  const { clock, open } = machineOn(disk.files);
+  const { clock, open } = machineOn(disk.files, settings);
   const promises = [{ from: 0, promised }];
   const note = (now: Promised) => void promises.push({ from: disk.log.length, promised: now });
   await run(
@@ -193,8 +200,12 @@ const carefulDays: Run = async (open, clock) => {
 const NO_PAST: Past = { state: new Map(), promised: NOTHING_PROMISED, appended: new Map() };
 
 /** Opens the outbox on what a power cut left; returns the promise that does not hold, if any. */
-async function tryOut(past: Cut, thorough: boolean): Promise<string | undefined> {
-  const { open } = machineOn(diskOf(past.state));
+async function tryOut(
+  past: Cut,
+  thorough: boolean,
+  settings: Partial<OutboxOptions>,
+): Promise<string | undefined> {
+  const { open } = machineOn(diskOf(past.state), settings);
   const outbox = await open();
   const broken = brokenPromise(outbox, past.appended, past.promised, past.after);
   if (broken !== undefined) return broken;
@@ -212,36 +223,53 @@ async function tryOut(past: Cut, thorough: boolean): Promise<string | undefined>
 const seqsOf = (outbox: Outbox) => outbox.peek(1, 100_000).map(({ seq }) => seq);
 
 /** Tries out every disk that a power cut could leave of a recording. Returns how many there were. */
-async function tryOutAll(recording: Recording, limit: number, random: () => number): Promise<number> {
+async function tryOutAll(
+  recording: Recording,
+  limit: number,
+  random: () => number,
+  settings: Partial<OutboxOptions> = {},
+): Promise<number> {
   let states = 0;
   for (const past of cutsOf(recording, limit, random)) {
-    const broken = await tryOut(past, states++ % 10 === 0);
+    const broken = await tryOut(past, states++ % 10 === 0, settings);
     expect(broken, `SEED=${SEED}, after operation ${past.at} of ${recording.log.length}`).toBeUndefined();
   }
   return states;
 }
 
+/** Of each kind of outbox; together well above 20,000. */
+const LEAST_STATES = 8_000;
+
 /** A busy machine is no failure. */
 const PATIENCE = { timeout: 120_000 };
 
 describe(`whatever a power cut leaves of the disk (SEED=${SEED})`, PATIENCE, () => {
-  test("the outbox keeps every promise that it made before", async () => {
-    const recording = await record(NO_PAST, days);
-    const states = await tryOutAll(recording, 40, seededRandom(SEED));
+  test.each([
+    ["without a tail", {}, 25],
+    ["with a tail", WITH_TAIL, 40],
+  ] as const)("the outbox keeps every promise that it made before, %s", async (_, settings, limit) => {
+    const recording = await record(NO_PAST, days, settings);
+    const states = await tryOutAll(recording, limit, seededRandom(SEED), settings);
     // biome-ignore lint/suspicious/noConsole: the seed replays the run
     console.info(`${states} disks tried out, SEED=${SEED}`);
-    expect(states).toBeGreaterThan(20_000);
+    expect(states).toBeGreaterThan(LEAST_STATES);
   });
 
   test("the outbox keeps them also where the power fails again while it recovers or soon after", async () => {
     const random = seededRandom(SEED + 1);
-    const first = await record(NO_PAST, days);
-    for (const past of cutsOf(first, 8, random)) {
-      if (random() > 0.004) continue;
-      const found = new Set(seqsOf(await machineOn(diskOf(past.state)).open()));
-      const promised = { ...past.after, given: past.promised.given, durable: found };
-      const second = await record({ ...past, promised, appended: new Map(past.appended) }, dayAfter);
-      await tryOutAll(second, 4, random);
+    for (const settings of [{}, WITH_TAIL]) {
+      const first = await record(NO_PAST, days, settings);
+      for (const past of cutsOf(first, 8, random)) {
+        if (random() > 0.002) continue;
+        const found = new Set(seqsOf(await machineOn(diskOf(past.state)).open()));
+        const promised = { ...past.after, given: past.promised.given, durable: found };
+        const second = await record(
+          { ...past, promised, appended: new Map(past.appended) },
+          dayAfter,
+          settings,
+        );
+        await tryOutAll(second, 4, random, settings);
+      }
     }
   });
 

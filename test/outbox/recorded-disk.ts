@@ -19,7 +19,7 @@ export interface RecordedDisk {
   readonly log: readonly Operation[];
 }
 
-/** A file layer that carries everything out on `files` and writes down what was done. One folder, no folders in it. */
+/** A file layer that carries everything out on `files` and writes down what was done. One folder, no folders in it, and what lies in memory left out. */
 export function recordedDisk(files: FileLayer, start: DiskState): RecordedDisk {
   const log: Operation[] = [];
   const fileOf = new Map([...start.keys()].map((name, index) => [name, index]));
@@ -54,6 +54,7 @@ export function recordedDisk(files: FileLayer, start: DiskState): RecordedDisk {
       ...files,
       open(path, mode) {
         const inner = files.open(path, mode);
+        if (files.isInMemory(path)) return inner;
         const name = nameOf(path);
         let file = fileOf.get(name);
         if (file === undefined) {
@@ -71,6 +72,7 @@ export function recordedDisk(files: FileLayer, start: DiskState): RecordedDisk {
       },
       remove(path) {
         files.remove(path);
+        if (files.isInMemory(path)) return;
         fileOf.delete(nameOf(path));
         log.push({ do: "remove", name: nameOf(path) });
       },

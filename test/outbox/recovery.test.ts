@@ -14,6 +14,7 @@ const state = (changes: Partial<State> = {}): State => ({
   bootId: BOOT,
   clean: false,
   memoryOnly: false,
+  tail: false,
   nextSeq: 50,
   reservedSeq: 4145,
   ackedSeq: 0,
@@ -61,7 +62,7 @@ describe("where a run begins", () => {
       ahead: [],
       securedSeq: 0,
       syncedSeq: 0,
-      gaps: [],
+      waiting: [],
       drops: [],
     });
   });
@@ -121,7 +122,7 @@ describe("where a run begins", () => {
     const start = decide({ damaged: true, progress: progress({ syncedSeq: 110 }) });
     expect(start.opening.skipped).toEqual({ fromSeq: 111, toSeq: 4145 });
     expect(start.drops).toEqual([drop(101, 110, "corrupt")]);
-    expect(start.gaps).toEqual([gap("corrupt", 101, 110), gap("accounted", 111, 4145)]);
+    expect(start.waiting).toEqual([gap("corrupt", 101, 110), gap("accounted", 111, 4145)]);
   });
 
   test("every number missing at the end is explained in order", () => {
@@ -129,7 +130,7 @@ describe("where a run begins", () => {
       state: state({ clean: true, nextSeq: 200 }),
       progress: progress({ ackedSeq: 120, lostFromSeq: 150, lostToSeq: 160 }),
     });
-    expect(start.gaps).toEqual([
+    expect(start.waiting).toEqual([
       gap("accounted", 101, 120),
       gap("corrupt", 121, 149),
       gap("full", 150, 160),

@@ -19,6 +19,9 @@ export const SMALL: OutboxOptions = {
   maxRecordBytes: 1024,
 };
 
+/** On a tmpfs. */
+export const TAIL = "/run/fieldpost";
+
 /** A board: a disk that survives, and runs of a node on it, one after the other. */
 export class Rig {
   readonly disk: MemoryDisk = memoryDisk();

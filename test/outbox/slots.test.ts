@@ -73,6 +73,7 @@ describe("the state on flash", () => {
     bootId: "b0000001",
     clean: false,
     memoryOnly: true,
+    tail: true,
     nextSeq: 2 ** 40,
     reservedSeq: 2 ** 40 + 4096,
     ackedSeq: 77,

@@ -35,6 +35,8 @@ export interface FileLayer {
   readonly processes: Processes;
   /** Makes the folder and those above it where absent. */
   makeFolder(path: string): void;
+  /** Whether the folder's files live in memory (tmpfs): a killed process leaves them, a power cut does not. */
+  isInMemory(path: string): boolean;
   /** Names of what the folder holds, in no order. */
   list(path: string): readonly string[];
   open(path: string, mode: OpenMode): OpenFile;

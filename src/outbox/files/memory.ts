@@ -6,9 +6,9 @@ const PAGE_BYTES = 4096;
 export interface MemoryDisk {
   /** The disk as one process sees it. */
   mount(): Mount;
-  /** Every process dies, and what was not synced is gone: bytes, sizes and names. */
+  /** Every process dies, and what was not synced is gone: bytes, sizes and names. Below `/run` everything is. */
   cutPower(): void;
-  /** From now on every write, sync and change of a name fails with this code; undefined: the disk works again. */
+  /** From now on every write, sync and change of a name fails with this code; undefined: the disk works again. Not below `/run`. */
   refuseWrites(code: string | undefined): void;
   /** Bytes of all files below `path`. */
   usedBytes(path: string): number;
@@ -33,6 +33,9 @@ interface Folder {
   durableNames: Map<string, Inode>;
 }
 
+/** Where files live in memory only, as on Linux (file-hierarchy(7)). */
+const isInMemory = (path: string) => path.startsWith("/run/");
+
 class MemoryFileError extends Error {
   readonly code: string;
   constructor(code: string, path: string) {
@@ -47,7 +50,7 @@ export function memoryDisk(): MemoryDisk {
   let mounts = 0;
   let refusal: string | undefined;
   const guardWrite = (path: string) => {
-    if (refusal !== undefined) throw new MemoryFileError(refusal, path);
+    if (refusal !== undefined && !isInMemory(path)) throw new MemoryFileError(refusal, path);
   };
 
   return {
@@ -60,6 +63,7 @@ export function memoryDisk(): MemoryDisk {
     },
     cutPower() {
       for (const process of running.values()) process.alive = false;
+      for (const path of [...folders.keys()].filter(isInMemory)) folders.delete(path);
       for (const folder of folders.values()) {
         folder.names = new Map(folder.durableNames);
         for (const inode of folder.names.values()) forget(inode);
@@ -118,6 +122,7 @@ function mountOf(
       guard(path);
       if (!folders.has(path)) folders.set(path, { names: new Map(), durableNames: new Map() });
     },
+    isInMemory,
     list: (path) => [...folderAt(path).names.keys()],
     open(path, mode) {
       const { folder, name, inode } = locate(path);

@@ -12,6 +12,7 @@ import {
   readFileSync,
   readSync,
   renameSync,
+  statfsSync,
   unlinkSync,
   writeSync,
 } from "node:fs";
@@ -29,11 +30,15 @@ const FLAGS: Readonly<Record<OpenMode, number>> = {
 const FILE_MODE = 0o640;
 const FOLDER_MODE = 0o750;
 
+/** statfs(2), `f_type`: TMPFS_MAGIC and RAMFS_MAGIC. */
+const IN_MEMORY: ReadonlySet<number> = new Set([0x01021994, 0x858458f6]);
+
 /** The machine's own file system. */
 export function nodeFiles(): FileLayer {
   return {
     processes: linuxProcesses(),
     makeFolder: (path) => void mkdirSync(path, { recursive: true, mode: FOLDER_MODE }),
+    isInMemory: (path) => IN_MEMORY.has(statfsSync(path).type),
     list: (path) => readdirSync(path),
     open: (path, mode) => openFile(openSync(path, FLAGS[mode], FILE_MODE)),
     rename: renameSync,

@@ -1,0 +1,205 @@
+import { type FileLayer, isAbsent, isFileError } from "./files/files.ts";
+import { PROGRESS, SMALL_FILES_BYTES, segmentPath } from "./folder.ts";
+import { findEnd } from "./log-end.ts";
+import { type Progress, progressCodec } from "./progress.ts";
+import type { TailRemains } from "./recovery.ts";
+import { entriesAfter } from "./salvage.ts";
+import type { Segment } from "./segment.ts";
+import { HEADER_BYTES, type LogEntry, storedBytes } from "./segment-format.ts";
+import { SegmentLog } from "./segment-log.ts";
+import { type SlotContent, SlotWriter } from "./slots.ts";
+import type { State } from "./state.ts";
+import { intact, survey } from "./survey.ts";
+
+const SEGMENTS = 4;
+const SEGMENT_BYTES = 256 * 1024;
+/** Pause between attempts while the folder refuses writes. */
+const RETRY_MS = 1000;
+
+/** Where the tail of a stream lies below the folder that is configured. Another stream's is never looked at. */
+export function tailFolder(parent: string, stream: string): string {
+  return `${parent}/outbox-${stream}`;
+}
+
+/** What a tail holds when nobody writes to it. */
+export interface TailContents {
+  readonly segments: Segment[];
+  readonly progress: SlotContent<Progress>;
+  /** In order of their numbers, acknowledged ones among them. */
+  readonly records: readonly LogEntry[];
+  readonly lastSeq: number;
+  /** Files that hold nothing of use. */
+  readonly useless: readonly string[];
+  /** Something was here that cannot be read: how far numbers went is not known. */
+  readonly damaged: boolean;
+}
+
+const NOTHING: TailContents = {
+  segments: [],
+  progress: { found: "absent" },
+  records: [],
+  lastSeq: 0,
+  useless: [],
+  damaged: true,
+};
+
+/** Reads a tail without changing anything. */
+export function readTail(files: FileLayer, folder: string, stream: string): TailContents {
+  try {
+    const { segments, progress, damaged, unfinished } = survey(files, folder, stream);
+    const newest = segments.at(-1);
+    if (newest) findEnd(files, newest);
+    const records = entriesAfter(files, segments, 0).filter(({ kind }) => kind === "record");
+    return {
+      segments,
+      progress,
+      records,
+      lastSeq: newest?.lastSeq ?? 0,
+      useless: [
+        ...damaged.map((name) => `${folder}/${name}`),
+        ...unfinished.map((n) => segmentPath(folder, n)),
+      ],
+      damaged:
+        damaged.length > 0 ||
+        intact(progress) === undefined ||
+        (newest !== undefined && !endsClean(files, newest)),
+    };
+  } catch (error) {
+    if (isAbsent(error)) return NOTHING;
+    throw error;
+  }
+}
+
+/** Behind the last entry there is nothing but zeros: what else is there was an entry. */
+function endsClean(files: FileLayer, { path, endOffset, sizeBytes }: Segment): boolean {
+  const file = files.open(path, "read");
+  try {
+    const rest = Buffer.alloc(sizeBytes - endOffset);
+    file.read(rest, endOffset);
+    return rest.every((byte) => byte === 0);
+  } finally {
+    file.close();
+  }
+}
+
+/** A tail as the start finds it. */
+export interface FoundTail {
+  readonly folder: string;
+  /** Absent: none is configured, or it cannot be used. */
+  readonly use?: { readonly contents: TailContents; readonly progress: SlotWriter<Progress> } | undefined;
+  /** Why one that is configured is not used. */
+  readonly fault?: string | undefined;
+  /** Of the last run, where it was killed and had kept records in memory. */
+  readonly remains?: TailRemains | undefined;
+}
+
+/**
+ * Looks for what the last run left in memory and makes the tail ready for this one. Never fails: without a tail a node
+ * wears its flash, and works.
+ */
+export function findTail(
+  files: FileLayer,
+  parent: string | undefined,
+  stream: string,
+  state: State | undefined,
+  bootId: string,
+): FoundTail {
+  const isAwaited = state?.tail === true && !state.clean && state.bootId === bootId;
+  const lost = isAwaited ? { records: [], lastSeq: 0, whole: false } : undefined;
+  const folder = tailFolder(parent ?? "", stream);
+  if (parent === undefined) return { folder, remains: lost };
+  try {
+    files.makeFolder(parent);
+    if (!files.isInMemory(parent)) return { folder, fault: `${parent} is not on a tmpfs`, remains: lost };
+    files.makeFolder(folder);
+    if (!isAwaited) for (const name of files.list(folder)) files.remove(`${folder}/${name}`);
+    const contents = readTail(files, folder, stream);
+    for (const path of contents.useless) files.remove(path);
+    const { records, lastSeq, damaged } = contents;
+    return {
+      folder,
+      use: {
+        contents,
+        progress: new SlotWriter(files, `${folder}/${PROGRESS}`, progressCodec, contents.progress),
+      },
+      remains: lost && { records, lastSeq, whole: !damaged },
+    };
+  } catch (error) {
+    if (!isFileError(error)) throw error;
+    return { folder, fault: error.message, remains: lost };
+  }
+}
+
+export interface TailOptions {
+  readonly folder: string;
+  readonly stream: string;
+  readonly run: number;
+  readonly maxRecordBytes: number;
+  /** Of the log's segments: the tail's are no larger. */
+  readonly segmentBytes: number;
+}
+
+/**
+ * The first home of each record where the node has a tmpfs: a killed process leaves it behind just as a disk would, and
+ * flash is not touched. It is a journal and nothing more: records are read from it only by the start after a kill.
+ *
+ * A record is needed here until it is acknowledged or on flash for certain. Nothing is ever removed: a start passes
+ * over what the log has, or the acknowledged number covers, so that a kill between writing to flash and using a file
+ * again here neither doubles a record nor loses it. Where all files are full of records still needed, or the tmpfs is
+ * full, records go to flash at once.
+ */
+export class Tail {
+  readonly #files: FileLayer;
+  readonly #folder: string;
+  readonly #log: SegmentLog;
+  #fault: string | undefined;
+  #retryAtMs = 0;
+
+  constructor(files: FileLayer, options: TailOptions, segments: Segment[]) {
+    const leastBytes = HEADER_BYTES + storedBytes(options.maxRecordBytes);
+    const segmentBytes = Math.min(options.segmentBytes, Math.max(SEGMENT_BYTES, leastBytes));
+    const maxSizeBytes = SMALL_FILES_BYTES + SEGMENTS * segmentBytes;
+    this.#files = files;
+    this.#folder = options.folder;
+    this.#log = new SegmentLog(
+      files,
+      { ...options, segmentBytes, maxSizeBytes, inMemory: true },
+      { segments, damaged: [], records: 0, bytes: 0 },
+    );
+  }
+
+  /** Why records go to flash at once. */
+  get fault(): string | undefined {
+    return this.#fault;
+  }
+
+  /** Takes a record in. False: there is no room. Records up to `safeSeq` need no place here any more. */
+  put(seq: number, wallMs: number, record: Uint8Array, safeSeq: number, nowMs: number): boolean {
+    if (this.#fault !== undefined && nowMs < this.#retryAtMs) return false;
+    try {
+      if (!this.#log.fits(storedBytes(record.length), seq) && !this.#log.advance(seq, safeSeq)) return false;
+      this.#log.writeRecord(seq, wallMs, record);
+    } catch (error) {
+      if (!isFileError(error)) throw error;
+      this.#fault = error.message;
+      this.#retryAtMs = nowMs + RETRY_MS;
+      return false;
+    }
+    this.#fault = undefined;
+    return true;
+  }
+
+  /** Nothing in it is needed any more. */
+  clear(): void {
+    for (const segment of [...this.#log.segments]) this.#log.remove(segment);
+    try {
+      this.#files.remove(`${this.#folder}/${PROGRESS}`);
+    } catch (error) {
+      if (!isFileError(error)) throw error;
+    }
+  }
+
+  close(): void {
+    this.#log.close();
+  }
+}
