@@ -46,7 +46,7 @@ export async function buffer(args: string[], io: CliIo, version: string): Promis
   const config = values.path === undefined ? await loadOrExplain(values.config, io) : undefined;
   const path = values.path ?? config?.buffer.path;
   if (path === undefined) return EXIT.config;
-  const outbox = look(path);
+  const outbox = look(path, config?.buffer.tail);
   const which = values.all ? "all" : "unacknowledged";
   const origin = { stream: outbox.stream, device: config?.device.id };
   if (action === "drop") {
@@ -99,9 +99,9 @@ async function forecastOf(
   );
 }
 
-function look(path: string): Inspection {
+function look(path: string, tail: string | undefined): Inspection {
   try {
-    return inspectOutbox(path, nodeFiles());
+    return inspectOutbox(path, nodeFiles(), tail);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT")

@@ -31,7 +31,11 @@ export function withPathsFrom(dir: string, config: Config): Config {
   return {
     ...config,
     mqtt: { ...mqtt, ...(tls ? { tls: { ...tls, ...files } } : {}) },
-    buffer: { ...config.buffer, path: pathFrom(dir, config.buffer.path) },
+    buffer: {
+      ...config.buffer,
+      path: pathFrom(dir, config.buffer.path),
+      ...(config.buffer.tail !== undefined && { tail: pathFrom(dir, config.buffer.tail) }),
+    },
   };
 }
 

@@ -15,7 +15,6 @@ const NOT_YET: readonly Later[] = [
   { path: ["web"] },
   { path: ["mqtt", "convention"], values: ["homie5", "sparkplug_b"], only: "fieldpost" },
   { path: ["buffer", "when_full"], values: ["thin"] },
-  { path: ["buffer", "tail"] },
 ];
 
 /** Says of each such key or value that it comes later, and takes it out, so that nothing else is said of it. */

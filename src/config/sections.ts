@@ -81,6 +81,12 @@ export const bufferSettings = settings({
     described(v.picklist(["drop_oldest", "drop_newest"]), "Which records go when the outbox is full"),
     "drop_oldest",
   ),
+  tail: v.optional(
+    described(
+      text(4096),
+      "Folder on a tmpfs for records younger than sync_after; absent or not on a tmpfs: none",
+    ),
+  ),
   sync_after: v.optional(
     described(
       duration({ maxMs: 3_600_000 }),

@@ -3,7 +3,7 @@ import type { Config } from "./config.ts";
 import { type Finding, wrongValue } from "./finding.ts";
 
 /** What a configuration may say, but seldom should. */
-export function warningsOf({ mqtt, sensors, actuators }: Config): Finding[] {
+export function warningsOf({ mqtt, buffer, sensors, actuators }: Config): Finding[] {
   const warnings: Finding[] = [];
   const inClear = mqtt.url.some((server) => !isSecure(server) && !isLoopback(server.host));
   if (mqtt.password !== undefined && inClear) {
@@ -17,6 +17,11 @@ export function warningsOf({ mqtt, sensors, actuators }: Config): Finding[] {
         ["mqtt", "tls", "insecure"],
         "the broker's certificate is not checked: anybody can pose as it",
       ),
+    );
+  }
+  if (buffer.tail !== undefined && buffer.sync_after === 0) {
+    warnings.push(
+      wrongValue(["buffer", "tail"], "not used: with sync_after: 0s every record goes to disk at once"),
     );
   }
   if (sensors.length === 0 && actuators.length === 0) {

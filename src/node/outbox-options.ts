@@ -8,6 +8,7 @@ export function outboxOptions({ buffer }: Pick<Config, "buffer">): OutboxOptions
     maxSizeBytes: buffer.max_size,
     maxAgeMs: buffer.max_age,
     whenFull: buffer.when_full,
+    tail: buffer.tail,
     syncAfterMs: buffer.sync_after,
   };
 }

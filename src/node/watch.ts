@@ -24,9 +24,11 @@ export async function watchLossesAndClock(
   let lastOffsetMs = offsetMs();
   let synced = clock.synced();
   let alarmed = false;
+  let tailFault: string | undefined;
   while (!signal.aborted) {
     recordDrops(outbox, recorder, log);
     alarmed = recordAlarm(outbox, recorder, log, alarmed);
+    tailFault = noteTail(outbox, log, tailFault);
     const stepMs = Math.round(offsetMs() - lastOffsetMs);
     if (clock.synced() !== synced || Math.abs(stepMs) >= STEP_MS) {
       synced = clock.synced();
@@ -36,6 +38,15 @@ export async function watchLossesAndClock(
     lastOffsetMs = offsetMs();
     await clock.sleep(LOOK_EVERY_MS, signal);
   }
+}
+
+/** Says that records wear the flash although a tail is configured, or no longer do. Returns why they do. */
+function noteTail(outbox: Outbox, log: Log, before: string | undefined): string | undefined {
+  const { tailFault } = outbox.status();
+  if (tailFault !== undefined && before === undefined)
+    log.warn("buffer.tail is not used: every record goes to disk at once", { error: tailFault });
+  if (tailFault === undefined && before !== undefined) log.info("buffer.tail is used again");
+  return tailFault;
 }
 
 /** Says that the outbox's disk fails, or no longer does, where that has changed. Returns whether it fails. */

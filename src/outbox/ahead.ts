@@ -4,8 +4,8 @@ export interface NumberRange {
   readonly toSeq: number;
 }
 
-/** More are not kept apart: see {@link Ahead.full}. */
-export const AHEAD_MAX = 32;
+/** More are not kept apart: see {@link Ahead.full}. So many that a slot of `ack` fits into a sector, which a power cut never tears. */
+export const AHEAD_MAX = 27;
 
 /**
  * What is acknowledged although something older is not: where new records go first, one range for each time that the

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { FileLayer } from "../../src/outbox/files/files.ts";
 import { memoryDisk } from "../../src/outbox/files/memory.ts";
+import { progressCodec } from "../../src/outbox/progress.ts";
 import { type Codec, readSlots, SlotWriter } from "../../src/outbox/slots.ts";
 import { type State, StateFile, stateCodec } from "../../src/outbox/state.ts";
 
@@ -64,6 +65,10 @@ describe("a file of two slots", () => {
     destroy(1);
     expect(read()).toEqual({ found: "damaged" });
   });
+});
+
+test.each([stateCodec, progressCodec] as const)("a slot of $magic fits into a sector", ({ payloadBytes }) => {
+  expect(8 + 8 + payloadBytes + 4).toBeLessThanOrEqual(512);
 });
 
 describe("the state on flash", () => {
