@@ -101,7 +101,11 @@ export async function openGuard(parts: GuardParts): Promise<Guard> {
     if (!kind) throw new RangeError(`${settings.id}: driver: there is no kind "${settings.driver}"`);
     const rules = rulesFor(settings, kind, actuators);
     const { last, usage } = memory.of(settings.id);
-    const context = { clock, onFailure: (error: unknown) => lost(settings.id, error) };
+    const context = {
+      clock,
+      onFailure: (error: unknown) => lost(settings.id, error),
+      onEnd: () => rested(settings.id),
+    };
     return {
       rules,
       port: createPort({
@@ -259,6 +263,16 @@ export async function openGuard(parts: GuardParts): Promise<Guard> {
     const actuator = all.get(id)!;
     void inLane(actuator, async () => {
       if (!stopping) fail(actuator, error);
+    });
+  }
+
+  /** An output has come to rest by itself, unless it was told something else meanwhile. */
+  function rested(id: string): void {
+    const actuator = all.get(id)!;
+    const { state } = actuator;
+    void inLane(actuator, async () => {
+      if (!stopping && actuator.state === state)
+        await perform(actuator, { set: actuator.rules.off, cause: "timer" });
     });
   }
 

@@ -14,6 +14,8 @@ export interface OutputContext {
   readonly clock: Clock;
   /** Something went wrong between two writes (a blinking lamp, a motor under way): nobody knows what the output does. */
   onFailure(error: unknown): void;
+  /** What it was told is done: it has come to rest by itself. */
+  onEnd(): void;
 }
 
 /** An opened output. Only the guard calls it, one call at a time. */

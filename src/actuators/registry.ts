@@ -7,6 +7,8 @@ const builtIn: Readonly<Record<string, () => Promise<AnyActuatorKind>>> = {
   servo: async () => (await import("./servo.ts")).servo,
   dac: async () => (await import("./dac.ts")).dac,
   relay_board: async () => (await import("./relay-board.ts")).relayBoard,
+  cover: async () => (await import("./cover.ts")).cover,
+  stepper: async () => (await import("./stepper.ts")).stepper,
 };
 
 /** What a configuration may call an actuator's kind. */

@@ -50,6 +50,6 @@ export async function safe(args: string[], io: CliIo): Promise<number> {
 }
 
 async function drive({ kind, options, safe }: ActuatorConfig, board: Board, clock: Clock): Promise<void> {
-  const output = await kind.open(board, options, safe, { clock, onFailure: () => {} });
+  const output = await kind.open(board, options, safe, { clock, onFailure: () => {}, onEnd: () => {} });
   await output.close();
 }

@@ -37,6 +37,7 @@ test("the line becomes an output with its initial value in one request", async (
   const output = await digitalOutput.open(outputBoard(gpio), { pin: 22, active_low: true }, "on", {
     clock,
     onFailure: () => {},
+    onEnd: () => {},
   });
   expect(gpio.requests).toEqual([{ pin: 22, activeLow: true, initial: 1 }]);
   expect(gpio.written).toEqual([]);

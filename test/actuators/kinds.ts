@@ -18,11 +18,13 @@ export function benchOf(expanders: Readonly<Record<string, unknown>> = {}) {
   for (const expander of Object.values(parsed)) attachExpander(sim, expander);
   const board = withExpanders(sim, parsed, clock, openExpander);
   const failures: unknown[] = [];
+  const ends: number[] = [];
   return {
     clock,
     sim,
     board,
     failures,
+    ends,
     bus: sim.simBus("/dev/i2c-1"),
     /** A second process on the same board. */
     reopened: () => withExpanders(sim, parsed, clock, openExpander),
@@ -34,7 +36,11 @@ export function benchOf(expanders: Readonly<Record<string, unknown>> = {}) {
       const parsed = v.parse(settings(kind.options), options) as v.InferOutput<
         v.StrictObjectSchema<E, undefined>
       >;
-      const context = { clock, onFailure: (error: unknown) => void failures.push(error) };
+      const context = {
+        clock,
+        onFailure: (error: unknown) => void failures.push(error),
+        onEnd: () => void ends.push(clock.monotonicMs()),
+      };
       return clock.run(kind.open(board, parsed, initial, context));
     },
   };

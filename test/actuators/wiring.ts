@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { type Guard, type GuardParts, openGuard } from "../../src/actuators/guard.ts";
-import type { OutputBoard } from "../../src/actuators/kind.ts";
+import type { AnyActuatorKind, OutputBoard } from "../../src/actuators/kind.ts";
 import { type MemoryFile, openMemory } from "../../src/actuators/memory.ts";
 import { loadActuatorKinds } from "../../src/actuators/registry.ts";
 import type { ActuatorSettings } from "../../src/actuators/rules.ts";
@@ -12,13 +12,18 @@ import { settings } from "../../src/schema/settings.ts";
 
 const actuatorKinds = await loadActuatorKinds();
 
-/** Actuators as a configuration would give them. */
+/** Actuators of one kind as a configuration would give them. */
+export function configuredOf(
+  kind: AnyActuatorKind,
+  list: readonly Readonly<Record<string, unknown>>[],
+): ActuatorSettings[] {
+  const schema = settings(actuatorEntries(kind));
+  return list.map((entry) => v.parse(schema, { driver: kind.name, ...entry }) as ActuatorSettings);
+}
+
+/** Digital outputs as a configuration would give them. */
 export function configured(list: readonly Record<string, unknown>[]): ActuatorSettings[] {
-  return list.map((entry) => {
-    const kind = actuatorKinds.get("digital_output")!;
-    const schema = settings(actuatorEntries(kind));
-    return v.parse(schema, { driver: "digital_output", ...entry }) as ActuatorSettings;
-  });
+  return configuredOf(actuatorKinds.get("digital_output")!, list);
 }
 
 /** One attempt to move a line: what it was told, and whether the line refused. */
