@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import type { Pin } from "../device/gpio.ts";
 import { duration } from "../schema/duration.ts";
 import { pin } from "../schema/pin.ts";
 import { type Direction, openCoverMotor } from "./cover-motor.ts";
@@ -52,7 +53,7 @@ export const cover: ActuatorKind<typeof options> = {
   pauseMs: ({ dead_time }) => dead_time,
   async open({ gpio }, options, initial, context) {
     const { open_pin, close_pin, active_low, open_time, close_time = open_time, dead_time } = options;
-    const line = (pin: string | number) => gpio.output({ pin, activeLow: active_low, initial: 0 });
+    const line = (pin: Pin) => gpio.output({ pin, activeLow: active_low, initial: 0 });
     const open = await line(open_pin);
     const close = await line(close_pin).catch(async (error: unknown) => {
       await open.close();

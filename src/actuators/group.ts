@@ -103,10 +103,14 @@ export function withGroups(guard: Guard, groups: readonly GroupSettings[]): Guar
   };
 }
 
+/** No value equals this one. */
+const NONE = Number.NaN;
+
 /** The first member's, as far as all agree: what is safe for a group is safe for each. */
 function groupRules(guard: Guard, id: string, members: readonly string[]): Rules | undefined {
   const all = members.flatMap((member) => guard.rules(member) ?? []);
   const [first] = all;
   if (!first) return undefined;
-  return { ...first, id, accepts: (value) => all.every((rules) => rules.accepts(value)) };
+  const safe = all.every((rules) => rules.safe === first.safe) ? first.safe : NONE;
+  return { ...first, id, safe, accepts: (value) => all.every((rules) => rules.accepts(value)) };
 }

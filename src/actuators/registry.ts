@@ -9,6 +9,7 @@ const builtIn: Readonly<Record<string, () => Promise<AnyActuatorKind>>> = {
   relay_board: async () => (await import("./relay-board.ts")).relayBoard,
   cover: async () => (await import("./cover.ts")).cover,
   stepper: async () => (await import("./stepper.ts")).stepper,
+  group: async () => (await import("./group.ts")).group,
 };
 
 /** What a configuration may call an actuator's kind. */

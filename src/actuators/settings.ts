@@ -72,7 +72,9 @@ export const commonActuatorEntries = {
 };
 
 /** Every key of an actuator of this kind. */
-export function actuatorEntries({ off = "off", options }: AnyActuatorKind): v.ObjectEntries {
+export function actuatorEntries({ name, off = "off", options }: AnyActuatorKind): v.ObjectEntries {
+  const { id, driver } = commonActuatorEntries;
+  if (name === "group") return { id, driver, ...options };
   return {
     ...commonActuatorEntries,
     initial: v.optional(actuatorValue(), off),

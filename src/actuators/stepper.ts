@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import type { OutputLine } from "../device/gpio.ts";
+import type { OutputLine, Pin } from "../device/gpio.ts";
 import { pin } from "../schema/pin.ts";
 import type { ActuatorKind, ActuatorValue } from "./kind.ts";
 
@@ -39,11 +39,13 @@ export const stepper: ActuatorKind<typeof options> = {
   range: ({ min, max }) => ({ min, max, unit: "steps" }),
   // Position 0 is one like any other.
   isOn: (value) => value !== "off",
+  // A motor that is still under way then is stopped: every step may come late, but not all of them that late.
+  runsForMs: (_, { min, max, speed }) => 1_000 + (4 * 1_000 * (max - min)) / speed,
   accepts: (value, { min, max }) =>
     value === "off" || (typeof value === "number" && Number.isInteger(value) && value >= min && value <= max),
   async open({ gpio }, { step_pin, dir_pin, enable_pin, speed }, initial, { clock, onFailure, onEnd }) {
     const lines: OutputLine[] = [];
-    const take = async (pin: string | number, activeLow = false) => {
+    const take = async (pin: Pin, activeLow = false) => {
       const line = await gpio.output({ pin, activeLow, initial: 0 });
       lines.push(line);
       return line;

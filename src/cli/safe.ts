@@ -4,6 +4,7 @@ import type { ActuatorConfig } from "../config/config.ts";
 import type { Board } from "../device/board.ts";
 import { type Clock, withDeadline } from "../device/clock.ts";
 import { linuxClock } from "../device/linux/clock.ts";
+import { outputsOf } from "../node/actuators.ts";
 import { boardChooser } from "../node/board.ts";
 import { DEFAULT_CONFIG, loadOrExplain } from "./config-file.ts";
 import { EXIT } from "./exit.ts";
@@ -42,14 +43,18 @@ export async function safe(args: string[], io: CliIo): Promise<number> {
     }
   };
   // What is to be off goes first: what is to be on may be interlocked with it.
+  const outputs = outputsOf(config);
   const staysOn = ({ kind, safe }: ActuatorConfig) => isOnFor(kind, safe);
-  await Promise.all(config.actuators.filter((actuator) => !staysOn(actuator)).map(makeSafe));
-  await Promise.all(config.actuators.filter(staysOn).map(makeSafe));
+  await Promise.all(outputs.filter((actuator) => !staysOn(actuator)).map(makeSafe));
+  await Promise.all(outputs.filter(staysOn).map(makeSafe));
   await board.close();
   return exitCode;
 }
 
 async function drive({ kind, options, safe }: ActuatorConfig, board: Board, clock: Clock): Promise<void> {
-  const output = await kind.open(board, options, safe, { clock, onFailure: () => {}, onEnd: () => {} });
+  // A movement that nobody would be left to end is not begun.
+  const endsByItself = isOnFor(kind, safe) && kind.runsForMs?.(safe, options) !== undefined;
+  const value = endsByItself ? (kind.off ?? "off") : safe;
+  const output = await kind.open(board, options, value, { clock, onFailure: () => {}, onEnd: () => {} });
   await output.close();
 }

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { Request } from "../actuators/decision.ts";
-import type { Config } from "../config/config.ts";
+import type { ActuatorConfig, Config } from "../config/config.ts";
 import { linuxClock } from "../device/linux/clock.ts";
 import { silentLog } from "../log.ts";
 import { parseActuatorCommand } from "../mqtt/command.ts";
@@ -112,15 +112,30 @@ async function throughNode(
   );
 }
 
-/** The actuator and those it must never be on together with: they are opened too, at their `initial` value. */
+/**
+ * The actuator, or the group with its members, and those they must never be on together with: they are opened too, at
+ * their `initial` value.
+ */
 function withInterlocked({ actuators }: Config, id: string): Config["actuators"] {
   const target = actuators.find((actuator) => actuator.id === id);
   if (!target) return [];
+  const members = (target.options["members"] as readonly string[] | undefined) ?? [id];
+  const moved = actuators.filter((actuator) => members.includes(actuator.id));
+  const bound = (one: ActuatorConfig, other: ActuatorConfig) =>
+    one.interlock.includes(other.id) || other.interlock.includes(one.id);
   const others = actuators.filter(
-    (other) => other !== target && (target.interlock.includes(other.id) || other.interlock.includes(id)),
+    (other) => !moved.includes(other) && moved.some((actuator) => bound(actuator, other)),
   );
-  const interlock = others.map((other) => other.id);
-  return [{ ...target, interlock }, ...others.map((other) => ({ ...other, interlock: [] }))];
+  const opened = [...moved, ...others];
+  return [
+    ...opened.map((actuator) => ({
+      ...actuator,
+      interlock: opened
+        .filter((other) => other !== actuator && bound(actuator, other))
+        .map((other) => other.id),
+    })),
+    ...(members.includes(id) ? [] : [target]),
+  ];
 }
 
 /** Resolves with true after the time, with false on Ctrl-C. */

@@ -5,7 +5,7 @@ import { actuatorEntries, commonActuatorEntries } from "../actuators/settings.ts
 import type { ActuatorConfig } from "./config.ts";
 import { busPath } from "./expanders.ts";
 import { describe } from "./explain.ts";
-import { type Finding, wrongValue } from "./finding.ts";
+import { type Finding, wrongKey, wrongValue } from "./finding.ts";
 import { explainLoosely, isMap, optionsOf, parseItem, type Raw, type Resolved, wrong } from "./item.ts";
 import { nearest } from "./nearest.ts";
 import type { Sections } from "./sections.ts";
@@ -30,6 +30,7 @@ export function resolveActuator(
   const name = item["driver"];
   const kind = typeof name === "string" ? kinds.get(name) : undefined;
   if (!kind) return wrong([...explainLoosely(commonActuatorEntries, item, path), ...unknownKind(name, path)]);
+  if (kind.name === "group") return resolveGroup(kind, item, path);
   const { output, findings, blamed } = parseItem(actuatorEntries(kind), item, path);
   const { options, optionsFit } = optionsOf(kind.options, output, blamed);
   const all = [
@@ -52,6 +53,30 @@ export function resolveActuator(
   const config = { ...common, ...placed, kind, options: { ...options, ...placed } };
   return { config, findings: [], pins };
 }
+
+/** A group has no rules of its own. */
+function resolveGroup(kind: AnyActuatorKind, item: Raw, path: Path): Resolved<ActuatorConfig> {
+  const { id, driver } = commonActuatorEntries;
+  const { output, findings } = parseItem({ id, driver, ...kind.options }, item, path);
+  const common = Object.keys(commonActuatorEntries);
+  const misplaced = findings.map((finding) => {
+    const key = String(finding.path[path.length]);
+    if (!common.includes(key) || key in { id, driver }) return finding;
+    return wrongKey(finding.path, `a group has no ${key}: each member has its own`);
+  });
+  if (misplaced.length > 0) return wrong(misplaced);
+  const { members } = output as { readonly members: readonly string[] };
+  const config = { ...NO_RULES, id: String(output["id"]), kind, options: { members } };
+  return { config, findings: [], pins: [] };
+}
+
+const NO_RULES = {
+  initial: "off",
+  safe: "off",
+  startup_delay: 0,
+  restore: "initial",
+  interlock: [] as string[],
+} as const;
 
 function unknownKind(name: unknown, path: Path): Finding[] {
   if (typeof name !== "string") return [];

@@ -130,11 +130,34 @@ export function checkInterlocks(
       if (targets.indexOf(target) < index) return [wrongValue(at, `"${target}" is in the list already`)];
       const other = raws.get(target);
       if (!other) return [wrongValue(at, `there is no actuator "${target}"`, near(target))];
+      if (other["driver"] === "group")
+        return [wrongValue(at, `"${target}" is a group: name the members of it that are meant`)];
       return ["initial", "safe"]
         .filter((key) => (raw as Raw)[key] === "on" && other[key] === "on")
         .map((key) =>
           wrongKey([...path, key], `both this and "${target}" are on here, against the interlock`),
         );
+    });
+  });
+}
+
+/** A group names actuators, each once, and none of them is a group. */
+export function checkGroups(
+  items: readonly Item<unknown>[],
+  near: (id: string) => string | undefined,
+): Finding[] {
+  const drivers = new Map(
+    items.flatMap(({ raw }) => (isMap(raw) ? [[raw["id"], raw["driver"]] as const] : [])),
+  );
+  return items.flatMap(({ path, raw }) => {
+    if (!isMap(raw) || raw["driver"] !== "group" || !Array.isArray(raw["members"])) return [];
+    const members = raw["members"] as unknown[];
+    return members.flatMap((member, index) => {
+      if (typeof member !== "string") return [];
+      const at = [...path, "members", index];
+      if (!drivers.has(member)) return [wrongValue(at, `there is no actuator "${member}"`, near(member))];
+      if (drivers.get(member) === "group") return [wrongValue(at, `"${member}" is a group itself`)];
+      return members.indexOf(member) < index ? [wrongValue(at, `"${member}" is in the list already`)] : [];
     });
   });
 }

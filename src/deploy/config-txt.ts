@@ -1,4 +1,5 @@
 import type { Config } from "../config/config.ts";
+import { withBuses } from "../config/expanders.ts";
 
 const BEGIN = "# fieldpost: what its sensors and outputs need";
 const END = "# fieldpost: end";
@@ -9,18 +10,25 @@ const MAIN_I2C = "/dev/i2c-1";
 export function firmwareLines({
   sensors,
   actuators,
-}: Pick<Config, "sensors" | "actuators">): readonly string[] {
+  expanders,
+  buses: i2cBuses,
+}: Pick<Config, "sensors" | "actuators" | "expanders" | "buses">): readonly string[] {
   const buses = new Set<string>(sensors.map(({ driver }) => driver.bus));
-  const kinds = new Set(actuators.map(({ kind }) => kind.name));
-  const onMainI2c = sensors.some(
-    ({ driver, i2cPath = MAIN_I2C }) => driver.bus === "i2c" && i2cPath === MAIN_I2C,
+  const makesWaves = actuators.some(
+    ({ kind, options }) => ["pwm", "servo"].includes(kind.name) && options["expander"] === undefined,
   );
+  const chips = [
+    ...sensors.filter(({ driver }) => driver.bus === "i2c"),
+    ...actuators.filter(({ bus }) => bus !== undefined),
+    ...Object.values(withBuses({ expanders, buses: i2cBuses })),
+  ];
+  const onMainI2c = chips.some(({ i2cPath = MAIN_I2C }) => i2cPath === MAIN_I2C);
   return [
     ...(onMainI2c ? ["dtparam=i2c_arm=on"] : []),
     ...(buses.has("spi") ? ["dtparam=spi=on"] : []),
     ...(buses.has("serial") ? ["enable_uart=1"] : []),
     ...(buses.has("one_wire") ? [`dtoverlay=w1-gpio,gpiopin=${ONE_WIRE_PIN}`] : []),
-    ...(kinds.has("pwm") || kinds.has("servo") ? ["dtoverlay=pwm-2chan"] : []),
+    ...(makesWaves ? ["dtoverlay=pwm-2chan"] : []),
     "dtparam=watchdog=on",
   ];
 }

@@ -1,3 +1,4 @@
+import type { GroupSettings } from "../actuators/group.ts";
 import { type Change, type Guard, openGuard } from "../actuators/guard.ts";
 import type { OutputBoard } from "../actuators/kind.ts";
 import { type MemoryFile, openMemory } from "../actuators/memory.ts";
@@ -33,30 +34,63 @@ export async function openActuators(config: Config, parts: ActuatorParts): Promi
   let unheard: Change[] = [];
   let listener: ((change: Change) => void) | undefined;
   const latest = new Map<string, Change>();
+  const groups = groupsOf(config);
+  const outputs = outputsOf(config);
+  const grouping = { of: (_: Change): Change[] => [] };
+  const tell = (change: Change) => {
+    latest.set(change.id, change);
+    if (listener) listener(change);
+    else unheard.push(change);
+  };
   const guard = await openGuard({
-    actuators: config.actuators.map(settingsOf),
-    kinds: new Map(config.actuators.map(({ kind }) => [kind.name, kind])),
+    actuators: outputs.map(settingsOf),
+    kinds: new Map(outputs.map(({ kind }) => [kind.name, kind])),
     board,
     clock,
     log,
     memory: await openMemory(parts.memoryFile, clock, log),
     onChange(change) {
-      latest.set(change.id, change);
-      if (listener) listener(change);
-      else unheard.push(change);
+      tell(change);
+      for (const whole of grouping.of(change)) tell(whole);
     },
   });
-  return {
-    guard,
-    latest: () => [...latest.values()],
-    listen(next) {
-      listener = next;
-      if (!next) return;
-      const missed = unheard;
-      unheard = [];
-      for (const change of missed) next(change);
-    },
-  };
+  if (groups.length > 0) {
+    const { groupChanges, withGroups } = await import("../actuators/group.ts");
+    grouping.of = groupChanges(guard, groups);
+    for (const change of [...latest.values()]) for (const whole of grouping.of(change)) tell(whole);
+    return actuatorsOf(withGroups(guard, groups));
+  }
+  return actuatorsOf(guard);
+
+  function actuatorsOf(guard: Guard): Actuators {
+    return {
+      guard,
+      latest: () => [...latest.values()],
+      listen(next) {
+        listener = next;
+        if (!next) return;
+        const missed = unheard;
+        unheard = [];
+        for (const change of missed) next(change);
+      },
+    };
+  }
+}
+
+/** Whether an actuator is several others under one name. */
+function isGroup({ kind }: ActuatorConfig): boolean {
+  return kind.name === "group";
+}
+
+/** The actuators that are outputs of their own. */
+export function outputsOf({ actuators }: Pick<Config, "actuators">): readonly ActuatorConfig[] {
+  return actuators.filter((actuator) => !isGroup(actuator));
+}
+
+function groupsOf({ actuators }: Config): readonly GroupSettings[] {
+  return actuators
+    .filter(isGroup)
+    .map(({ id, options }) => ({ id, members: options["members"] as readonly string[] }));
 }
 
 /** Whether two configurations mean the same outputs, so that a reload need not move them. */
