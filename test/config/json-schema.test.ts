@@ -66,7 +66,7 @@ describe("the JSON Schema", () => {
     ).toEqual([]);
     expect(
       nameless(itemsOf("actuators")[0]!.then.properties).filter(
-        (key) => !["pin", "active_low", "drive"].includes(key),
+        (key) => !["pin", "active_low", "drive", "pulse", "blink"].includes(key),
       ),
     ).toEqual([]);
   });
