@@ -4,7 +4,7 @@ import { settings } from "../schema/settings.ts";
 import type { AnyActuatorKind } from "./kind.ts";
 
 /** Whether the kind can take it is the kind's word. */
-function actuatorValue() {
+export function actuatorValue() {
   return v.union(
     [v.picklist(["on", "off", "open", "close", "stop"]), v.pipe(v.number(), v.finite())],
     "expected on, off, open, close, stop or a number",

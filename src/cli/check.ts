@@ -4,6 +4,7 @@ import { formatProblem } from "../config/problem.ts";
 import { type Pin, pinInWords } from "../device/gpio.ts";
 import { formatAddress } from "../device/i2c.ts";
 import { formatServer } from "../mqtt/server.ts";
+import type { Rule } from "../rules/rule.ts";
 import { formatDurationMs } from "../schema/duration.ts";
 import { loadConfigFile, showProblems } from "./config-file.ts";
 import { EXIT, wrongUsage } from "./exit.ts";
@@ -39,7 +40,7 @@ export async function check(args: string[], io: CliIo): Promise<number> {
   return EXIT.done;
 }
 
-function summary({ device, mqtt, sensors, actuators }: Config): string {
+function summary({ device, mqtt, sensors, actuators, rules }: Config): string {
   const rows = [
     ["device", device.name === undefined ? device.id : `${device.id} (${device.name})`],
     ["broker", mqtt.url.map(formatServer).join(", then ")],
@@ -49,6 +50,7 @@ function summary({ device, mqtt, sensors, actuators }: Config): string {
     table(rows, "  "),
     ...section("sensors", sensors.map(sensorRow)),
     ...section("actuators", actuators.map(actuatorRow)),
+    ...section("rules", rules.map(ruleRow)),
   ].join("");
 }
 
@@ -80,6 +82,15 @@ function sensorRow({
 
 function actuatorRow({ id, kind, options, initial, safe }: ActuatorConfig): string[] {
   return [id, kind.name, pinsInWords(kind.pins(options)), `initially ${initial}, safe ${safe}`];
+}
+
+function ruleRow({ id, words, set, otherwise }: Rule): string[] {
+  const sides = [set, otherwise].map((wishes) =>
+    Object.entries(wishes)
+      .map(([actuator, { set }]) => `${actuator} ${set}`)
+      .join(", "),
+  );
+  return [id, words, sides.filter((side) => side !== "").join("; otherwise ")];
 }
 
 function pinsInWords(pins: readonly Pin[]): string {

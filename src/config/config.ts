@@ -4,6 +4,7 @@ import type { commonActuatorEntries } from "../actuators/settings.ts";
 import type { SimulationSettings } from "../device/sim/settings.ts";
 import type { SpiMode } from "../device/spi.ts";
 import type { MqttSettings } from "../mqtt/settings.ts";
+import type { Rule } from "../rules/rule.ts";
 import type { AnySensorDriver } from "../sensors/driver.ts";
 import type { CommonSensorSettings } from "../sensors/settings.ts";
 import type { Sections } from "./sections.ts";
@@ -18,6 +19,7 @@ export interface Config extends Omit<Sections, "mqtt"> {
   };
   readonly sensors: readonly SensorConfig[];
   readonly actuators: readonly ActuatorConfig[];
+  readonly rules: readonly Rule[];
   readonly simulation: SimulationSettings;
 }
 

@@ -7,6 +7,9 @@ export const blockDescriptions: Readonly<Record<string, string>> = {
   buffer: "What waits on disk until the broker has acknowledged it",
   health: "The node's reports on itself",
   commands: "Who may command the node",
+  location: "Where the node is, for rules that look at the time or the sun",
+  rules:
+    "What the node does by itself, with and without a broker; the first rule that wants something is heard",
   buses: "Only to rename the board's bus or to add adapters",
   gpio: "How the GPIO lines are reached",
   expanders: "Chips on I2C that add pins or PWM channels, by name",

@@ -12,6 +12,7 @@ import {
   mqttDescriptions,
   sensorDescriptions,
 } from "./descriptions.ts";
+import { conditionJsonSchema, rulesJsonSchema } from "./rules-schema.ts";
 import { sections } from "./sections.ts";
 
 export type JsonSchema = { readonly [key: string]: unknown };
@@ -40,7 +41,9 @@ export function configJsonSchema(
       ...Object.fromEntries(blocks),
       sensors: list("sensors", [...drivers.values()].map(sensorVariant), OWN_DRIVER),
       actuators: list("actuators", [...kinds.values()].map(actuatorVariant)),
+      rules: rulesJsonSchema(convert),
     },
+    definitions: { condition: conditionJsonSchema(convert) },
     required: ["device", "mqtt"],
     additionalProperties: false,
   };

@@ -8,6 +8,7 @@ import { inFileOrder, placeFindings } from "./finding.ts";
 import type { Problem } from "./problem.ts";
 import { openSource } from "./source.ts";
 import { type SubstitutionSources, substitute } from "./substitute.ts";
+import { child } from "./tree.ts";
 import { validate } from "./validate.ts";
 import { parseYaml } from "./yaml.ts";
 
@@ -42,6 +43,7 @@ export async function loadConfig(text: string, sources: ConfigSources): Promise<
     kinds: await loadActuatorKinds(driversNamed(root, "actuators")),
     dir,
     readFile: sources.readFile,
+    resolveRules: child(root, "rules") && (await (await import("./rules.ts")).rulesResolver(root)),
   });
   const all = [...parsed.problems, ...problems, ...placeFindings(findings, root, source, secrets)];
   if (all.length > 0 || !config) return { ok: false, problems: inFileOrder(all) };

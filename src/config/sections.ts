@@ -139,6 +139,28 @@ export const commandsSettings = settings({
   ),
 });
 
+const timeZone = v.pipe(
+  v.string(),
+  v.check(isTimeZone, "expected the name of a time zone such as Europe/Berlin"),
+);
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat("en-US", { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const degrees = (limit: number) => v.pipe(v.number(), v.finite(), v.minValue(-limit), v.maxValue(limit));
+
+export const locationSettings = settings({
+  time_zone: v.optional(described(timeZone, "Local time for rules. Default: the system's time zone")),
+  latitude: v.optional(described(degrees(90), "Degrees, north is positive; for rules that look at the sun")),
+  longitude: v.optional(described(degrees(180), "Degrees, east is positive")),
+});
+
 const busName = v.pipe(
   v.string(),
   v.regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/, "a bus's name takes letters, digits, _ and -"),
@@ -174,6 +196,7 @@ export const sections = {
   buffer: v.optional(bufferSettings, {}),
   health: v.optional(healthSettings, {}),
   commands: v.optional(commandsSettings, {}),
+  location: v.optional(locationSettings, {}),
   buses: v.optional(busesSettings, {}),
   gpio: v.optional(gpioSettings, {}),
   expanders: v.optional(expandersSettings, {}),

@@ -11,6 +11,7 @@ import { type Finding, wrongValue } from "./finding.ts";
 import { isMap, type Raw, type Resolved } from "./item.ts";
 import { nearest } from "./nearest.ts";
 import { refuseNotYet } from "./not-yet.ts";
+import type { ResolveRules } from "./rules.ts";
 import { type Sections, sections } from "./sections.ts";
 import { resolveSensor, type SensorContext } from "./sensors.ts";
 import { type Node, type Path, plain } from "./tree.ts";
@@ -31,6 +32,8 @@ export interface ValidationContext extends Pick<SensorContext, "drivers" | "cust
   /** The folder that relative paths start from. */
   readonly dir: string;
   readonly readFile: (path: string) => string;
+  /** Absent where the configuration has no rules. */
+  readonly resolveRules?: ResolveRules | undefined;
 }
 
 export interface Validated {
@@ -49,11 +52,13 @@ const topLevel = settings({
   buffer: anything,
   health: anything,
   commands: anything,
+  location: anything,
   buses: anything,
   gpio: anything,
   expanders: anything,
   sensors: anything,
   actuators: anything,
+  rules: anything,
   simulation: anything,
 });
 
@@ -70,6 +75,7 @@ export function validate(root: Node, context: ValidationContext): Validated {
     resolveActuator(withFrequency(item, blocks), path, { ...context, buses }),
   );
   const expanders = expandersOf(raw["expanders"], blocks);
+  const rules = context.resolveRules?.(raw["rules"], { sensors, actuators, location: blocks.location ?? {} });
   const findings = [
     ...built.findings,
     ...explainIssues(v.safeParse(topLevel, raw).issues, raw, []),
@@ -88,10 +94,14 @@ export function validate(root: Node, context: ValidationContext): Validated {
     ...checkFaults(raw["simulation"], sensors, (id) => nearest(id, idsOf(sensors))),
     ...checkFiles(blocks.mqtt, context),
     ...checkHomeAssistant(blocks),
+    ...(rules?.findings ?? []),
   ];
   if (findings.length > 0) return { findings, warnings: [] };
-  const config = assemble(blocks as Blocks, sensors, actuators, context.dir);
-  return { config, findings, warnings: warningsOf(config) };
+  const config = {
+    ...assemble(blocks as Blocks, sensors, actuators, rules?.rules ?? [], context.dir),
+    rules: rules?.rules ?? [],
+  };
+  return { config, findings, warnings: [...warningsOf(config), ...(rules?.warnings() ?? [])] };
 }
 
 const blockSchemas = { ...sections, simulation: v.optional(simulationSettings, {}) };
@@ -147,11 +157,13 @@ function assemble(
   blocks: Blocks,
   sensors: readonly Item<SensorConfig>[],
   actuators: readonly Item<ActuatorConfig>[],
+  rules: Config["rules"],
   dir: string,
 ): Config {
   const { client_id = blocks.device.id, topic_root = `fieldpost/${blocks.device.id}`, ...mqtt } = blocks.mqtt;
   return withPathsFrom(dir, {
     ...blocks,
+    rules,
     mqtt: { ...mqtt, client_id, topic_root },
     sensors: sensors.flatMap(({ resolved }) => resolved.config ?? []),
     actuators: actuators.flatMap(({ resolved }) => resolved.config ?? []),

@@ -1,5 +1,7 @@
+import type { ActuatorValue } from "../actuators/kind.ts";
 import type { Config } from "../config/config.ts";
 import type { Host } from "../device/host.ts";
+import type { Wishes } from "../rules/rule.ts";
 import { type Fields, fieldsOf } from "../sensors/driver.ts";
 import { filteredFields } from "../sensors/filters.ts";
 
@@ -35,8 +37,17 @@ export function aboutNode(config: Config, host: Host, version: string): string {
         },
       ]),
     ),
-    rules: [],
+    rules: config.rules.map(({ id, words, set, otherwise }) => ({
+      id,
+      when: words,
+      set: valuesOf(set),
+      ...(Object.keys(otherwise).length > 0 && { otherwise: valuesOf(otherwise) }),
+    })),
   });
+}
+
+function valuesOf(wishes: Wishes): Record<string, ActuatorValue> {
+  return Object.fromEntries(Object.entries(wishes).map(([actuator, { set }]) => [actuator, set]));
 }
 
 function describe(fields: Fields): Record<string, unknown> {

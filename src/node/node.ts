@@ -31,8 +31,10 @@ import { outboxOptions } from "./outbox-options.ts";
 import { createPresence } from "./presence.ts";
 import { createReadings } from "./readings.ts";
 import { recordBoot, reportActuators, reportSensors, type Voices } from "./reporting.ts";
+import { openRules } from "./rules.ts";
 import { selfCheck } from "./self-check.ts";
 import { createSamplers } from "./sensors.ts";
+import { signing } from "./signing.ts";
 import { journalFileOn } from "./state-file.ts";
 import { type ProcessVitals, watchLoop } from "./vitals.ts";
 import { recordDrops, watchLossesAndClock } from "./watch.ts";
@@ -89,7 +91,9 @@ const STOP_STEP_MS = 1_500;
 /** Puts a node together, in the order in which it starts: what must not be lost exists before what could lose it. */
 export async function startNode(config: Config, parts: NodeParts): Promise<Node> {
   const { clock, random, log, board, actuators, files, version } = parts;
-  const { guard } = actuators;
+  const rules = await openRules(config, { guard: actuators.guard, clock, log });
+  // What goes through here overrides the rules; the rules themselves go through the guard behind it.
+  const guard = rules?.guard ?? actuators.guard;
   const startedMs = clock.monotonicMs();
   const topics = topicsUnder(config.mqtt.topic_root);
   const running = new AbortController();
@@ -125,7 +129,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     clock,
     random,
     log,
-    events: readings.overhear(reportSensors(voices)),
+    events: readings.overhear({ ...reportSensors(voices), ...(rules && { sampled: rules.sampled }) }),
   });
 
   const nodeCommands: DownlinkParts["nodeCommands"] = {
@@ -237,8 +241,11 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     },
   });
   session = presence;
-  reportActuators(actuators, voices, () =>
-    stopping ? "shutdown" : presence.hasSession() ? "write_failed" : "offline",
+  reportActuators(
+    actuators,
+    voices,
+    () => (stopping ? "shutdown" : presence.hasSession() ? "write_failed" : "offline"),
+    rules,
   );
 
   // The broker is told goodbye last, when everything that may still be said has been said.
@@ -249,6 +256,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     watchLossesAndClock(outbox, recorder, clock, log, running.signal),
     health.run(running.signal),
     loop.run(running.signal),
+    rules?.run(running.signal),
     forecaster.run(running.signal),
   ]);
   const localPaths = parts.localSockets?.(config.buffer.path);
@@ -304,13 +312,6 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     },
     abandon: () => link()?.abandon(new Error("the node was killed")),
   };
-}
-
-/** Only a node that wants signatures loads what checks them. */
-async function signing({ commands }: Config): Promise<Pick<DownlinkParts, "signed">> {
-  if (Object.keys(commands.keys).length === 0) return {};
-  const { createUnseal } = await import("../mqtt/signature.ts");
-  return { signed: { unseal: createUnseal(commands.keys), maxValidityMs: commands.max_validity } };
 }
 
 /** Only a node that Home Assistant is to know loads what tells it. */

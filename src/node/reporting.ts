@@ -4,6 +4,7 @@ import type { Topics } from "../mqtt/topics.ts";
 import type { Opening } from "../outbox/outbox.ts";
 import { isoTime } from "../record/json.ts";
 import type { Recorder } from "../record/recorder.ts";
+import type { RuleEngine } from "../rules/engine.ts";
 import type { SamplerEvents } from "../sensors/sampler.ts";
 import type { Actuators } from "./actuators.ts";
 
@@ -49,6 +50,7 @@ export function reportActuators(
   actuators: Actuators,
   { recorder, retained, topics }: Voices,
   failsafeReason: () => string,
+  rules?: Pick<RuleEngine, "changed" | "ruleOf">,
 ): void {
   const retainState = ({ id, state, cause, at, details }: Change) =>
     retained.set(topics.state(id), JSON.stringify({ state, time: isoTime(at.wallMs), cause, ...details }));
@@ -57,7 +59,9 @@ export function reportActuators(
   actuators.listen((change) => {
     const { id, state, cause, at, details } = change;
     retainState(change);
-    recorder.record("event/actuator", { actuator: id, state, cause, ...details }, at);
+    const rule = cause === "rule" ? rules?.ruleOf(id) : undefined;
+    recorder.record("event/actuator", { actuator: id, state, cause, ...(rule && { rule }), ...details }, at);
+    rules?.changed(change);
     if (cause === "failsafe")
       recorder.record("event/failsafe", { actuator: id, state, reason: failsafeReason() }, at);
   });

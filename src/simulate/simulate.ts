@@ -17,6 +17,7 @@ import type { World } from "../device/sim/world.ts";
 import { type Log, silentLog } from "../log.ts";
 import { createMessageHub, type Messages } from "../mqtt/messages.ts";
 import type { Node } from "../node/node.ts";
+import { loadParts } from "../node/parts.ts";
 import { chooseSimulatedBoard } from "../node/simulated-board.ts";
 import { type Supervisor, supervise } from "../node/supervisor.ts";
 import { type Mount, memoryDisk } from "../outbox/files/memory.ts";
@@ -127,6 +128,7 @@ export async function simulate(options: SimulateOptions): Promise<Simulation> {
   async function start(): Promise<void> {
     mount = disk.mount();
     life = mortal(clock);
+    await loadParts(current);
     const starting = supervise(current, {
       version: "simulated",
       clock: life.clock,
@@ -218,6 +220,7 @@ export async function simulate(options: SimulateOptions): Promise<Simulation> {
     },
     async reload(text) {
       const next = await configFrom({ ...options, config: text });
+      await loadParts(next);
       await clock.run(supervisor.reload(next));
       current = next;
     },
