@@ -134,7 +134,7 @@ function toSerialError(name: string, cause: unknown): SerialError {
 
 async function loadSerialport(): Promise<SerialModule> {
   try {
-    return (await import("@serialport/bindings-cpp")).LinuxBinding;
+    return (await import("@serialport/bindings-cpp")).default.LinuxBinding;
   } catch (cause) {
     throw new SerialError(
       "no_port",

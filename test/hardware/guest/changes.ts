@@ -16,6 +16,7 @@ import {
   setParameter,
   simulateChip,
 } from "./kernel.ts";
+import { openPty } from "./pty.ts";
 
 /** The built program on a board whose chips come and go and whose clock is set. The tests are one story. */
 
@@ -30,6 +31,10 @@ const chip = simulateChip({ name: "header", label: "pinctrl-bcm2711", lineCount:
 loadModule("i2c_loop");
 loadModule("w1_sim");
 loadModule("spi_sim");
+const uart = openPty();
+uart.hear((bytes) => {
+  if (bytes[2] === 0x86) uart.say([0xff, 0x86, 0x02, 0x20, 0, 0, 0, 0, 0x58]);
+});
 const broker = await startMosquitto();
 const consumer = await subscribe(broker.port);
 
@@ -44,6 +49,7 @@ sensors:
   - { id: air, driver: bme280, interval: 200ms }
   - { id: tank, driver: ds18b20, wire_id: 28-009876543210, interval: 1s }
   - { id: level, driver: mcp3008, interval: 200ms }
+  - { id: co2, driver: mh_z19, device: ${uart.path}, warm_up: 0s, interval: 500ms }
 actuators:
   - { id: pump, driver: digital_output, pin: ${PUMP}, initial: off, safe: off }
 `,
@@ -54,6 +60,7 @@ after(async () => {
   await node.end("SIGTERM");
   await consumer.end();
   await broker.stop();
+  uart.unplug();
 });
 
 let climate: LoopChip;
@@ -109,6 +116,10 @@ test("a thermometer that is unplugged is a fault, and read when it is back", asy
   await hearAfter(heard, "fault/tank", ({ payload }) => payload !== "");
   setParameter("w1_sim", "fault", "0,0");
   await hearAfter(heard, "fault/tank", ({ payload }) => payload === "");
+});
+
+test("a chip on a serial line is asked and answers", async () => {
+  await consumer.hear("telemetry/co2", ({ json }) => json.carbon_dioxide === 544);
 });
 
 test("an SPI bus that fails is a fault, and read when it works again", async () => {

@@ -1,4 +1,5 @@
-import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { closeSync, constants, existsSync, mkdirSync, openSync, readSync, writeSync } from "node:fs";
 import { addon } from "./native.ts";
 
 /** ioctl requests of a pseudo-terminal's master (include/uapi/asm-generic/ioctls.h). */
@@ -16,8 +17,8 @@ export interface Pty {
   unplug(): void;
 }
 
-/** Needs devpts at /dev/pts. */
 export function openPty(): Pty {
+  mountOnce();
   const master = openSync("/dev/ptmx", constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK);
   const word = Buffer.alloc(4);
   addon.ioctl(master, TIOCSPTLCK, word);
@@ -42,4 +43,11 @@ export function openPty(): Pty {
       closeSync(master);
     },
   };
+}
+
+/** The file system in which the program's ends appear. */
+function mountOnce(): void {
+  if (existsSync("/dev/pts/ptmx")) return;
+  mkdirSync("/dev/pts", { recursive: true });
+  execFileSync("mount", ["-t", "devpts", "pts", "/dev/pts"]);
 }

@@ -1,6 +1,4 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { linuxBoard } from "../../../src/device/linux/board.ts";
@@ -8,9 +6,6 @@ import { linuxClock } from "../../../src/device/linux/clock.ts";
 import { command, mhZ19 } from "../../../src/sensors/mh-z19.ts";
 import { pms5003 } from "../../../src/sensors/pms5003.ts";
 import { openPty } from "./pty.ts";
-
-mkdirSync("/dev/pts", { recursive: true });
-execFileSync("mount", ["-t", "devpts", "pts", "/dev/pts"]);
 
 const clock = linuxClock();
 const openPort = (devicePath: string) => linuxBoard({ clock }).serial({ devicePath, baudRate: 9_600 });
