@@ -3,7 +3,7 @@ import type { Inspection, StoredEntry } from "../outbox/inspect.ts";
 import { isoTime } from "../record/json.ts";
 import { decodeMessage, type StoredMessage } from "../record/message.ts";
 import { decodeSample } from "../record/record.ts";
-import { sampleTime } from "../record/time.ts";
+import { type BootOffsets, sampleTime } from "../record/time.ts";
 import type { CliIo } from "./io.ts";
 
 const clock = linuxClock();
@@ -17,14 +17,17 @@ export interface Origin {
   readonly stream: string | undefined;
   /** Unknown where only the folder is. */
   readonly device: string | undefined;
+  /** What time it was in which boot. */
+  readonly boots: BootOffsets;
 }
 
 /** One record as a line of JSON with always the same keys in the same order, so that a database can import it. */
-export function exportLine({ seq, record }: StoredEntry, { stream, device }: Origin): string {
+export function exportLine({ seq, record }: StoredEntry, origin: Origin): string {
+  const { stream, device, boots } = origin;
   const message = decodeMessage(record);
-  if (message) return messageLine(seq, message, { stream, device });
+  if (message) return messageLine(seq, message, origin);
   const { topic, fieldsJson, historical, ...taken } = decodeSample(record);
-  const { wallMs, clock: mark = "synced" } = sampleTime(taken, clock);
+  const { wallMs, clock: mark = "synced" } = sampleTime(taken, clock, boots);
   const [, sensor = null] = /^telemetry\/(.*)$/.exec(topic) ?? [];
   const before = { stream: stream ?? null, seq, time: isoTime(wallMs), clock: mark, historical };
   const head = JSON.stringify({ ...before, device: device ?? null, topic, sensor });

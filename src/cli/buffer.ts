@@ -1,6 +1,8 @@
+import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import type { Config } from "../config/config.ts";
 import { linuxClock } from "../device/linux/clock.ts";
+import { BOOT_TIMES, parseBootTimes } from "../node/boot-times.ts";
 import { type ForecastJson, forecastJson, predict } from "../node/forecast.ts";
 import { outboxOptions } from "../node/outbox-options.ts";
 import type { NodeView } from "../node/view.ts";
@@ -9,6 +11,7 @@ import { type Inspection, inspectOutbox, type StoredEntry } from "../outbox/insp
 import { isoTime } from "../record/json.ts";
 import { decodeMessage } from "../record/message.ts";
 import { decodeSample } from "../record/record.ts";
+import type { BootOffsets } from "../record/time.ts";
 import { formatDurationMs } from "../schema/duration.ts";
 import { formatSizeBytes } from "../schema/size.ts";
 import { exportLine, exportLines } from "./buffer-export.ts";
@@ -48,7 +51,7 @@ export async function buffer(args: string[], io: CliIo, version: string): Promis
   if (path === undefined) return EXIT.config;
   const outbox = look(path, config?.buffer.tail);
   const which = values.all ? "all" : "unacknowledged";
-  const origin = { stream: outbox.stream, device: config?.device.id };
+  const origin = { stream: outbox.stream, device: config?.device.id, boots: await bootsBeside(path) };
   if (action === "drop") {
     const settings = config && outboxOptions(config);
     return (await import("./buffer-drop.ts")).drop(
@@ -72,6 +75,12 @@ export async function buffer(args: string[], io: CliIo, version: string): Promis
       io.stderr(`${left} more; "fieldpost buffer export" writes them all\n`);
   }
   return EXIT.done;
+}
+
+async function bootsBeside(path: string): Promise<BootOffsets> {
+  const text = await readFile(`${path}/${BOOT_TIMES}`, "utf8").catch(() => undefined);
+  const offsets = parseBootTimes(text);
+  return { offsetMs: (bootId) => offsets.get(bootId) };
 }
 
 function wholeNumber(option: string, text: string): number {

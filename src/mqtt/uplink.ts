@@ -3,7 +3,7 @@ import type { Log } from "../log.ts";
 import type { Entry, Outbox } from "../outbox/outbox.ts";
 import { decodeMessage } from "../record/message.ts";
 import { decodeSample } from "../record/record.ts";
-import { sampleTime } from "../record/time.ts";
+import { type BootOffsets, sampleTime } from "../record/time.ts";
 import { type EncodeRecord, encodeJson } from "./encoding.ts";
 import { type Lane, runLane } from "./lane.ts";
 import { type OpenLink, type Outgoing, PublishRefusedError } from "./link.ts";
@@ -30,6 +30,8 @@ export interface UplinkOptions {
   readonly qos: 0 | 1 | 2;
   /** How a record is spelled; JSON where absent. */
   readonly encode?: EncodeRecord;
+  /** What is known of earlier kernel boots; absent: nothing. */
+  readonly boots?: BootOffsets;
   /** Records on the way to the broker at once; capped by its Receive Maximum. */
   readonly maxInFlight: number;
   /**
@@ -85,7 +87,7 @@ export interface Uplink {
 }
 
 export function createUplink(options: UplinkOptions): Uplink {
-  const { outbox, topicRoot, qos, encode: spell = encodeJson, clock, log } = options;
+  const { outbox, topicRoot, qos, encode: spell = encodeJson, boots, clock, log } = options;
   const warned = new Set<string>();
   let windows: readonly Window[] = [];
   let current: OpenLink | undefined;
@@ -242,7 +244,7 @@ export function createUplink(options: UplinkOptions): Uplink {
     const sample = decodeSample(record);
     return {
       topic: `${topicRoot}/${sample.topic}`,
-      payload: spell(seq, sampleTime(sample, clock), resent ? { ...sample, resent } : sample),
+      payload: spell(seq, sampleTime(sample, clock, boots), resent ? { ...sample, resent } : sample),
       qos,
       retain: false,
     };

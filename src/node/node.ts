@@ -24,6 +24,7 @@ import { createRecorder } from "../record/recorder.ts";
 import type { Sampler } from "../sensors/sampler.ts";
 import { aboutNode } from "./about.ts";
 import type { Actuators } from "./actuators.ts";
+import { BOOT_TIMES, openBootTimes } from "./boot-times.ts";
 import { encodingOf } from "./encoding.ts";
 import { createForecaster } from "./forecast.ts";
 import { createHealth } from "./health.ts";
@@ -35,7 +36,7 @@ import { openRules } from "./rules.ts";
 import { selfCheck } from "./self-check.ts";
 import { createSamplers } from "./sensors.ts";
 import { signing } from "./signing.ts";
-import { journalFileOn } from "./state-file.ts";
+import { journalFileOn, memoryFileOn } from "./state-file.ts";
 import { type ProcessVitals, watchLoop } from "./vitals.ts";
 import { recordDrops, watchLossesAndClock } from "./watch.ts";
 
@@ -162,8 +163,14 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     nodeCommands,
   });
 
+  const bootTimes = await openBootTimes(
+    memoryFileOn(files, join(config.buffer.path, BOOT_TIMES)),
+    clock,
+    log,
+  );
   const uplink = createUplink({
     outbox,
+    boots: bootTimes,
     topicRoot: topics.root,
     qos: config.telemetry.qos,
     encode: await encodingOf(config),
@@ -258,6 +265,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     loop.run(running.signal),
     rules?.run(running.signal),
     forecaster.run(running.signal),
+    bootTimes.run(running.signal),
   ]);
   const localPaths = parts.localSockets?.(config.buffer.path);
   const local =

@@ -74,6 +74,7 @@ describe("the wire's JSON", () => {
 });
 
 describe("the time of a sample", () => {
+  const none = { offsetMs: () => undefined };
   const clock = (synced: boolean, bootId = "0badcafe") => ({
     wallMs: () => Date.UTC(2026, 10, 23, 12),
     monotonicMs: () => 60_000,
@@ -84,21 +85,30 @@ describe("the time of a sample", () => {
   const early = { wallMs: 3_000, monotonicMs: 20_000, bootId: "0badcafe", synced: false };
 
   test("stays what it was when the clock was set", () => {
-    expect(sampleTime({ ...early, wallMs: 99, synced: true }, clock(true))).toEqual({ wallMs: 99 });
+    expect(sampleTime({ ...early, wallMs: 99, synced: true }, clock(true), none)).toEqual({ wallMs: 99 });
   });
 
   test("is repaired by its monotonic distance once the clock is set", () => {
-    expect(sampleTime(early, clock(true))).toEqual({
+    expect(sampleTime(early, clock(true), none)).toEqual({
       wallMs: Date.UTC(2026, 10, 23, 11, 59, 20),
       clock: "repaired",
     });
   });
 
   test("stays unsynced while the clock has not been set", () => {
-    expect(sampleTime(early, clock(false))).toEqual({ wallMs: 3_000, clock: "unsynced" });
+    expect(sampleTime(early, clock(false), none)).toEqual({ wallMs: 3_000, clock: "unsynced" });
   });
 
   test("from an earlier kernel boot that never knew the time cannot be repaired", () => {
-    expect(sampleTime(early, clock(true, "11111111"))).toEqual({ wallMs: 3_000, clock: "unsynced" });
+    expect(sampleTime(early, clock(true, "11111111"), none)).toEqual({ wallMs: 3_000, clock: "unsynced" });
+  });
+
+  test("from an earlier kernel boot that learnt the time later is repaired, whether or not this one knows it", () => {
+    const boots = { offsetMs: (bootId: string) => (bootId === "0badcafe" ? 1_000_000 : undefined) };
+    for (const synced of [true, false])
+      expect(sampleTime(early, clock(synced, "11111111"), boots)).toEqual({
+        wallMs: 1_020_000,
+        clock: "repaired",
+      });
   });
 });

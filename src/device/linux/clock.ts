@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../clock.ts";
-import { clockIsSet } from "./clock-set.ts";
+import { clockState } from "./clock-set.ts";
 
 /** Longest delay that a timer takes; a longer one would fire at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -26,6 +26,8 @@ export function linuxClock({
   kernelStatus,
 }: LinuxClockOptions = {}): Clock {
   let synced = false;
+  /** Somebody has said that the clock is set. In this boot that stays so, however long nobody speaks up again. */
+  let isSettled = false;
   let askedAtMs = Number.NEGATIVE_INFINITY;
   return {
     wallMs,
@@ -33,8 +35,10 @@ export function linuxClock({
     bootId: readBootId(root),
     synced() {
       const nowMs = monotonicMs();
-      if (nowMs - askedAtMs >= SYNCED_KEPT_MS) {
-        synced = clockIsSet(wallMs(), root, kernelStatus);
+      if (!isSettled && nowMs - askedAtMs >= SYNCED_KEPT_MS) {
+        const { isSet, isKnown } = clockState(wallMs(), root, kernelStatus);
+        synced = isSet;
+        isSettled = isSet && isKnown;
         askedAtMs = nowMs;
       }
       return synced;

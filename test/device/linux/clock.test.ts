@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { linuxClock } from "../../../src/device/linux/clock.ts";
-import { clockIsSet } from "../../../src/device/linux/clock-set.ts";
+import { clockState } from "../../../src/device/linux/clock-set.ts";
 
 const NOW = Date.UTC(2026, 10, 23);
 const NO_BATTERY = Date.UTC(1970, 0, 1, 0, 1);
@@ -37,9 +37,45 @@ describe("whether the clock has been set", () => {
     ["the kernel cannot be asked, and timesyncd has not synchronised", undefined, [RUNNING], NOW, false],
     ["nobody can be asked, and the date is plausible", undefined, [], NOW, true],
     ["nobody can be asked, and the date is 1970", undefined, [], NO_BATTERY, false],
+    ["chrony runs and has not told the kernel yet", UNKEPT, ["run/chrony/chronyd.pid"], NOW, false],
+    ["chrony has told the kernel", KEPT, ["run/chrony/chronyd.pid"], NOW, true],
+    ["chrony runs and the kernel cannot be asked", undefined, ["run/chrony/chronyd.pid"], NOW, true],
+    ["the machine boots with the date of its last shutdown", UNKEPT, ["etc/fake-hwclock.data"], NOW, false],
+    ["it does, and timesyncd has synchronised", UNKEPT, ["etc/fake-hwclock.data", SYNCHRONIZED], NOW, true],
   ])("%s", (_name, status, files, wallMs, set) => {
     for (const file of files) put(file);
-    expect(clockIsSet(wallMs, root, () => status)).toBe(set);
+    expect(clockState(wallMs, root, () => status).isSet).toBe(set);
+  });
+});
+
+describe("what is known and what is guessed", () => {
+  test("a battery-backed clock that the kernel set its own by is known", () => {
+    put("etc/fake-hwclock.data");
+    put("sys/class/rtc/rtc0/hctosys", "0\n");
+    expect(clockState(NOW, root, () => UNKEPT)).toEqual({ isSet: false, isKnown: false });
+    put("sys/class/rtc/rtc1/hctosys", "1\n");
+    expect(clockState(NOW, root, () => UNKEPT)).toEqual({ isSet: true, isKnown: true });
+    // One whose battery is empty says 1970.
+    expect(clockState(NO_BATTERY, root, () => UNKEPT).isSet).toBe(false);
+  });
+
+  test("what was known stays so in this boot; what was guessed is asked again", () => {
+    let status = KEPT;
+    let nowMs = 0;
+    let wallMs = NOW;
+    const options = { root, wallMs: () => wallMs, monotonicMs: () => nowMs, kernelStatus: () => status };
+    const clock = linuxClock(options);
+    expect(clock.synced()).toBe(true);
+    status = UNKEPT;
+    wallMs = NO_BATTERY;
+    nowMs = 60_000;
+    // Nobody has kept it for hours, or somebody has set it by hand: it has been set all the same.
+    expect(clock.synced()).toBe(true);
+    const guessing = linuxClock({ ...options, wallMs: () => NOW });
+    expect(guessing.synced()).toBe(true);
+    put("run/systemd/timesync/x");
+    nowMs = 120_000;
+    expect(guessing.synced()).toBe(false);
   });
 });
 
