@@ -23,6 +23,7 @@ import { encodeMessage } from "../record/message.ts";
 import { createRecorder } from "../record/recorder.ts";
 import type { Sampler } from "../sensors/sampler.ts";
 import { aboutNode } from "./about.ts";
+import { createAccounts } from "./accounts.ts";
 import type { Actuators } from "./actuators.ts";
 import { BOOT_TIMES, openBootTimes } from "./boot-times.ts";
 import { encodingOf } from "./encoding.ts";
@@ -102,7 +103,13 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
   // One listener a sensor is no leak.
   setMaxListeners(0, running.signal);
 
-  const outbox = await openOutbox(outboxOptions(config), { files, clock, random });
+  const accounts = createAccounts();
+  const outbox = await openOutbox(outboxOptions(config), {
+    files,
+    clock,
+    random,
+    onGivenUp: accounts.collect,
+  });
   // What the broker hears of exists before the session that tells it.
   let session: Session | undefined;
   let stopping = false;
@@ -110,7 +117,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
   const link = () => session?.link();
   const recorder = createRecorder(outbox, clock, () => session?.hasSession() ?? false);
   const bootSeq = recordBoot(recorder, outbox.opening, version);
-  recordDrops(outbox, recorder, log);
+  recordDrops(outbox, recorder, log, accounts);
   const journal = await openJournal({
     file: journalFileOn(files, join(config.buffer.path, "commands.journal")),
     log,
@@ -260,7 +267,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
   const present = presence.run(farewell.signal);
   const work = Promise.all([
     ...[...samplers.values()].map((sampler) => sampler.run(running.signal)),
-    watchLossesAndClock(outbox, recorder, clock, log, running.signal),
+    watchLossesAndClock(outbox, recorder, clock, log, running.signal, accounts),
     health.run(running.signal),
     loop.run(running.signal),
     rules?.run(running.signal),
@@ -311,7 +318,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
       if (!keepActuators) await bounded("making the actuators safe", guard.shutdown());
       running.abort();
       await bounded("ending the samplers", work);
-      recordDrops(outbox, recorder, log);
+      recordDrops(outbox, recorder, log, accounts);
       farewell.abort();
       await bounded("taking leave of the broker", present);
       actuators.listen(undefined);

@@ -2,6 +2,7 @@ import type { Clock } from "../device/clock.ts";
 import type { Log } from "../log.ts";
 import type { Outbox } from "../outbox/outbox.ts";
 import type { Recorder } from "../record/recorder.ts";
+import type { Accounts } from "./accounts.ts";
 
 /** How often what nobody announces is looked at, milliseconds. */
 const LOOK_EVERY_MS = 1_000;
@@ -19,6 +20,7 @@ export async function watchLossesAndClock(
   clock: Clock,
   log: Log,
   signal: AbortSignal,
+  accounts?: Accounts,
 ): Promise<void> {
   const offsetMs = () => clock.wallMs() - clock.monotonicMs();
   let lastOffsetMs = offsetMs();
@@ -26,7 +28,7 @@ export async function watchLossesAndClock(
   let alarmed = false;
   let tailFault: string | undefined;
   while (!signal.aborted) {
-    recordDrops(outbox, recorder, log);
+    recordDrops(outbox, recorder, log, accounts);
     alarmed = recordAlarm(outbox, recorder, log, alarmed);
     tailFault = noteTail(outbox, log, tailFault);
     const stepMs = Math.round(offsetMs() - lastOffsetMs);
@@ -61,9 +63,10 @@ function recordAlarm(outbox: Outbox, recorder: Recorder, log: Log, alarmed: bool
 }
 
 /** Loss may be forced, never silent. */
-export function recordDrops(outbox: Outbox, recorder: Recorder, log: Log): void {
+export function recordDrops(outbox: Outbox, recorder: Recorder, log: Log, accounts?: Accounts): void {
   for (const { fromSeq, toSeq, count, reason } of outbox.takeDrops()) {
     log.warn("records were lost", { fromSeq, toSeq, count, reason });
     recorder.record("event/dropped", { from_seq: fromSeq, to_seq: toSeq, count, reason });
   }
+  accounts?.tell(recorder);
 }

@@ -21,6 +21,7 @@ export interface DeliveryParts {
   readonly waiting: Waiting;
   readonly losses: Losses;
   readonly progress: ProgressFile;
+  readonly onGivenUp: (record: Uint8Array) => void;
 }
 
 export interface DeliveryStart {
@@ -101,7 +102,7 @@ export class Delivery {
         return;
       }
       nextSeq = entry.seq + 1;
-      if (atHead && this.#isExpired(entry)) this.#giveUp(entry.seq, "expired");
+      if (atHead && this.#isExpired(entry)) this.#giveUp(entry, "expired");
       else entries.push({ seq: entry.seq, record: entry.payload });
     };
     try {
@@ -189,7 +190,7 @@ export class Delivery {
     try {
       reader.seek(this.#ackedSeq + 1);
       for (let entry = reader.next(); entry && entry.seq <= segment.lastSeq; entry = reader.next())
-        if (this.#ahead.endAt(entry.seq) === undefined) this.#giveUp(entry.seq, "full");
+        if (this.#ahead.endAt(entry.seq) === undefined) this.#giveUp(entry, "full");
     } catch (error) {
       if (!isFileError(error)) throw error;
       const fromSeq = this.#ackedSeq + 1;
@@ -261,7 +262,8 @@ export class Delivery {
     waiting.settle(reached);
   }
 
-  #giveUp(seq: number, reason: "full" | "expired"): void {
+  #giveUp({ seq, payload }: LogEntry, reason: "full" | "expired"): void {
+    this.#parts.onGivenUp(payload);
     this.#parts.losses.add(seq, seq, 1, reason);
     this.#ackedSeq = seq;
     this.#parts.waiting.settle(seq);

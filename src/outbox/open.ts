@@ -41,6 +41,8 @@ export interface OutboxDependencies {
   readonly files: FileLayer;
   readonly clock: Clock;
   readonly random: Random;
+  /** Told of each record that is given up because there is no room for it or it is too old. */
+  readonly onGivenUp?: (record: Uint8Array) => void;
 }
 
 const DEFAULT_RECORD_BYTES = 64 * 1024;
@@ -104,7 +106,7 @@ function blocks(bytes: number, round: (count: number) => number): number {
 
 function assemble(
   options: OutboxOptions & Sizes,
-  { files, clock, random }: OutboxDependencies,
+  { files, clock, random, onGivenUp = () => {} }: OutboxDependencies,
   held: (() => void)[],
   release: () => void,
 ): Outbox {
@@ -147,7 +149,11 @@ function assemble(
     toldByLastRun(start, Math.max(log.lastSeq, foundTail.remains?.lastSeq ?? 0)),
   );
   const waiting = new Waiting(WAITING_MAX_BYTES, start.waiting);
-  const delivery = new Delivery({ files, clock, log, waiting, losses, progress }, options.maxAgeMs, start);
+  const delivery = new Delivery(
+    { files, clock, log, waiting, losses, progress, onGivenUp },
+    options.maxAgeMs,
+    start,
+  );
   held.push(() => delivery.forgetPositions());
   while (log.oversized && log.segments.length > 0) {
     const [oldest] = log.segments;
