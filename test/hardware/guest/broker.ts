@@ -18,6 +18,6 @@ process.exit();
 
 function brief(topic: string, payload: string): string {
   if (!topic.includes("/telemetry/")) return payload;
-  const { seq, time } = JSON.parse(payload);
-  return JSON.stringify({ seq, time });
+  const { seq, time, clock } = JSON.parse(payload);
+  return JSON.stringify({ seq, time, clock });
 }
