@@ -8,6 +8,7 @@ import { checkExpanders, expandersOf, withFrequency } from "./expanders.ts";
 import { defaultWords, describe, explainIssues } from "./explain.ts";
 import { checkFiles, withPathsFrom } from "./files.ts";
 import { type Finding, wrongValue } from "./finding.ts";
+import { headerBusWarnings } from "./header-buses.ts";
 import { isMap, type Raw, type Resolved } from "./item.ts";
 import { nearest } from "./nearest.ts";
 import { refuseNotYet } from "./not-yet.ts";
@@ -101,7 +102,15 @@ export function validate(root: Node, context: ValidationContext): Validated {
     ...assemble(blocks as Blocks, sensors, actuators, rules?.rules ?? [], context.dir),
     rules: rules?.rules ?? [],
   };
-  return { config, findings, warnings: [...warningsOf(config), ...(rules?.warnings() ?? [])] };
+  return {
+    config,
+    findings,
+    warnings: [
+      ...warningsOf(config),
+      ...headerBusWarnings(sensors, [...actuators, ...expanders]),
+      ...(rules?.warnings() ?? []),
+    ],
+  };
 }
 
 const blockSchemas = { ...sections, simulation: v.optional(simulationSettings, {}) };

@@ -59,7 +59,8 @@ export function checkPins(items: readonly Item<unknown>[]): Finding[] {
 }
 
 /** Undefined where it is none. Pins of a header are compared as those of the 40-pin one: which board it will be is not known here. */
-function lineName(at: Pin): string | undefined {
+/** One name for one line, however it is written; undefined for a pin that is none. */
+export function lineName(at: Pin): string | undefined {
   const pin = typeof at === "object" ? bcmOfHeader(at.header) : at;
   if (pin === undefined) return undefined;
   const number = /^(?:GPIO)?0*(\d+)$/i.exec(String(pin))?.[1];

@@ -271,6 +271,28 @@ mqtt: { url: [mqtts://a, mqtt://b], username: u, password: p, tls: { insecure: t
     ]);
   });
 
+  test("tell of a line that belongs to a bus which a sensor uses", async () => {
+    const { warnings } = await readRight(`
+device: { id: g1 }
+mqtt: { url: mqtt://b }
+sensors:
+  - { id: air, driver: bme280 }
+  - { id: oven, driver: max31855, device: /dev/spidev0.1 }
+  - { id: co2, driver: mh_z19 }
+  - { id: door, driver: digital_input, pin: 8 }
+  - { id: bell, driver: digital_input, pin: GPIO15 }
+actuators:
+  - { id: pump, driver: digital_output, pin: 7 }
+  - { id: lamp, driver: digital_output, pin: { header: 5 } }
+  - { id: fan, driver: digital_output, pin: 17 }
+`);
+    expect(warnings.map(({ line, message }) => [line, message])).toEqual([
+      [9, 'on a Raspberry Pi GPIO15 is RX of the serial port, which sensor "co2" uses'],
+      [11, 'on a Raspberry Pi GPIO7 is the chip select of /dev/spidev0.1, which sensor "oven" uses'],
+      [12, 'on a Raspberry Pi GPIO3 is SCL of I2C, which sensor "air" uses'],
+    ]);
+  });
+
   test("leave a broker on the same machine in peace", async () => {
     const { warnings } = await readRight(
       "device: { id: g1 }\nmqtt: { url: mqtt://127.0.0.1, username: u, password: p }\nsensors: [{ id: b, driver: host }]\n",
