@@ -48,6 +48,8 @@ export interface Bench {
   readonly bundle: string;
   /** How long a part measures that goes by the clock, where that was said. */
   readonly minutes?: number;
+  /** Where a part that draws writes its picture (SVG), where that was said. */
+  readonly plot?: string;
   progress(text: string): void;
 }
 

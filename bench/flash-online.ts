@@ -97,10 +97,12 @@ async function measureTier(
     await useRoom(path);
     const config = join(scratch, "node.yaml");
     await writeFile(config, yaml(tier, port, path));
+    const ended = new AbortController();
     const node = startNode([bench.bundle, "run", "--config", config]);
     try {
-      return await node.during(watch(bench, disk, port, tier, minutes));
+      return await node.during(watch({ bench, disk, port, tier, minutes, signal: ended.signal }));
     } finally {
+      ended.abort();
       await node.end();
     }
   } finally {
@@ -129,13 +131,16 @@ sensors:
 ${Array.from({ length: SENSORS }, (_, index) => `  - { id: h${index}, driver: host }`).join("\n")}
 `;
 
-async function watch(
-  bench: Bench,
-  disk: LoopDisk,
-  port: number,
-  tier: Tier,
-  minutes: number,
-): Promise<Figure[]> {
+interface Watched {
+  readonly bench: Bench;
+  readonly disk: LoopDisk;
+  readonly port: number;
+  readonly tier: Tier;
+  readonly minutes: number;
+  readonly signal: AbortSignal;
+}
+
+async function watch({ bench, disk, port, tier, minutes, signal }: Watched): Promise<Figure[]> {
   let records = 0;
   let recordBytes = 0;
   const client = await connectAsync({
@@ -151,12 +156,14 @@ async function watch(
   const root = `fieldpost/${tier.device}`;
   await client.subscribeAsync([`${root}/telemetry/#`, `${root}/event/#`], { qos: 1 });
   try {
-    await sleep(SETTLE_MS);
+    await sleep(SETTLE_MS, undefined, { signal });
     const beforeBytes = disk.writtenBytes();
     records = recordBytes = 0;
     for (let minute = 0; minute < minutes; minute++) {
-      await sleep(Math.min(1, minutes - minute) * 60_000);
-      bench.progress(`flash-online: ${tier.name}: ${records} records in ${minute + 1} minutes`);
+      await sleep(Math.min(1, minutes - minute) * 60_000, undefined, { signal });
+      bench.progress(
+        `flash-online: ${tier.name}: ${records} records after ${Math.min(minute + 1, minutes)} min`,
+      );
     }
     const writtenBytes = disk.writtenBytes() - beforeBytes;
     if (records < minutes * 60 * SENSORS * 0.9)

@@ -15,6 +15,7 @@ import { peerRates } from "./peers/rates.ts";
 import { misses, type Report, toJson, toText } from "./report.ts";
 import { makeScratchFolder } from "./scratch.ts";
 import { start } from "./start.ts";
+import { storm } from "./storm.ts";
 
 const parts: readonly Part[] = [
   bundle,
@@ -24,6 +25,7 @@ const parts: readonly Part[] = [
   drain,
   flash,
   flashOnline,
+  storm,
   hardware,
   peerRates,
   peerFlash,
@@ -36,6 +38,7 @@ const { values } = parseArgs({
     check: { type: "boolean", default: false },
     only: { type: "string" },
     minutes: { type: "string" },
+    plot: { type: "string" },
   },
 });
 const wanted = values.only?.split(",") ?? parts.filter(({ onRequest }) => !onRequest).map(({ name }) => name);
@@ -60,6 +63,7 @@ const bench: Bench = {
   folder,
   bundle: resolve("dist/fieldpost.js"),
   ...(minutes !== undefined && { minutes }),
+  ...(values.plot !== undefined && { plot: resolve(values.plot) }),
   progress: (text) => void process.stderr.write(`bench: ${text}\n`),
 };
 const measured: Report["parts"][number][] = [];

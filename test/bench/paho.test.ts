@@ -3,12 +3,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connectAsync } from "mqtt";
-import { expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { buildPaho } from "../../bench/peers/paho.ts";
 import { startMosquitto } from "../broker/mosquitto.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "fieldpost-paho-"));
 const paho = spawnSync("go", ["version"]).status === 0 ? buildPaho(folder) : "Go is not installed";
+
+afterAll(() => rmSync(folder, { recursive: true }));
 
 test.skipIf(typeof paho === "string")(
   "the program in Go publishes each message once and waits for its PUBACK",
@@ -31,7 +33,6 @@ test.skipIf(typeof paho === "string")(
     } finally {
       await listener.endAsync();
       await broker.stop();
-      rmSync(folder, { recursive: true });
     }
   },
 );
