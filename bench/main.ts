@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { bundle } from "./bundle.ts";
+import { compression } from "./compression.ts";
 import { drain } from "./drain.ts";
 import type { Bench, Part } from "./figure.ts";
 import { flash } from "./flash.ts";
@@ -30,6 +31,7 @@ const parts: readonly Part[] = [
   peerRates,
   peerFlash,
   peerOpening,
+  compression,
 ];
 
 const { values } = parseArgs({

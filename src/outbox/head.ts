@@ -1,3 +1,4 @@
+import { weigh } from "./block.ts";
 import type { FileLayer } from "./files/files.ts";
 import { type Segment, SegmentCursor } from "./segment.ts";
 import type { LogEntry } from "./segment-format.ts";
@@ -55,13 +56,12 @@ export class Head {
 
   #walk(ackedSeq: number): void {
     for (;;) {
-      this.#ahead ??= this.#cursor?.next();
+      this.#ahead ??= this.#cursor?.next(ackedSeq);
       if (this.#ahead === undefined) return;
-      if (this.#ahead.kind === "record") {
-        if (this.#ahead.seq > ackedSeq) return;
-        this.#records++;
-        this.#bytes += this.#ahead.payload.length;
-      }
+      if (this.#ahead.kind === "record" && this.#ahead.seq > ackedSeq) return;
+      const { records, payloadBytes } = weigh(this.#ahead);
+      this.#records += records;
+      this.#bytes += payloadBytes;
       this.#ahead = undefined;
     }
   }

@@ -1,11 +1,12 @@
 import type { Clock } from "../device/clock.ts";
+import { BLOCK_MAX_BYTES, packBlock } from "./block.ts";
 import type { Delivery } from "./delivery.ts";
 import { type FileLayer, isFileError } from "./files/files.ts";
 import type { Losses } from "./losses.ts";
 import { Numbers, type NumbersStart } from "./numbers.ts";
 import type { ProgressFile } from "./progress.ts";
 import { entriesAfter } from "./salvage.ts";
-import { GAP_BYTES, gap, storedBytes, TIME_UNKNOWN_MS } from "./segment-format.ts";
+import { GAP_BYTES, gap, type LogEntry, storedBytes, TIME_UNKNOWN_MS } from "./segment-format.ts";
 import type { SegmentLog } from "./segment-log.ts";
 import type { StateFile } from "./state.ts";
 import { SyncSchedule } from "./sync-schedule.ts";
@@ -173,15 +174,36 @@ export class Intake {
 
   /** Writes what belongs before the next record. False: no room for it. */
   #writeWaiting(): boolean {
-    const { log, waiting, progress } = this.#parts;
+    const { waiting, progress } = this.#parts;
     if (waiting.empty) return true;
-    for (let entry = waiting.first; entry !== undefined; entry = waiting.first) {
-      const bytes = entry.kind === "record" ? storedBytes(entry.payload.length) : GAP_BYTES;
-      if (!this.#makeRoom(bytes, entry.fromSeq)) return false;
-      log.write(entry);
-      waiting.shift();
+    for (let first = waiting.first; first !== undefined; first = waiting.first) {
+      const records = waiting.firstRecords(BLOCK_MAX_BYTES);
+      const wrote = records.length > 0 ? this.#writeRecords(records) : this.#writeFirst(first);
+      if (!wrote) return false;
     }
     progress.update({ lostFromSeq: 0, lostToSeq: 0 });
+    return true;
+  }
+
+  /** Writes the first that wait, which are records, as one compressed block where that saves anything. False: no room. */
+  #writeRecords(records: readonly LogEntry[]): boolean {
+    const { log, waiting } = this.#parts;
+    const block = packBlock(records);
+    const bytes = block && storedBytes(block.payload.length);
+    if (block && bytes && bytes <= log.largestEntryBytes && this.#makeRoom(bytes, block.fromSeq)) {
+      log.write(block);
+      for (let left = records.length; left > 0; left--) waiting.shift();
+      return true;
+    }
+    return records.every((record) => this.#writeFirst(record));
+  }
+
+  #writeFirst(entry: LogEntry): boolean {
+    const { log, waiting } = this.#parts;
+    const bytes = entry.kind === "record" ? storedBytes(entry.payload.length) : GAP_BYTES;
+    if (!this.#makeRoom(bytes, entry.fromSeq)) return false;
+    log.write(entry);
+    waiting.shift();
     return true;
   }
 

@@ -1,3 +1,4 @@
+import { weigh } from "./block.ts";
 import type { FileLayer } from "./files/files.ts";
 import { type Segment, SegmentCursor } from "./segment.ts";
 
@@ -14,12 +15,12 @@ export function findEnd(files: FileLayer, segment: Segment): LogTotals {
   let endOffset = cursor.offset;
   let lastSeq = segment.header.firstSeq - 1;
   try {
-    for (let entry = cursor.next(); entry !== undefined; entry = cursor.next()) {
+    for (let entry = cursor.next(Infinity); entry !== undefined; entry = cursor.next(Infinity)) {
       endOffset = cursor.offset;
       lastSeq = entry.seq;
-      if (entry.kind !== "record") continue;
-      records++;
-      bytes += entry.payload.length;
+      const weight = weigh(entry);
+      records += weight.records;
+      bytes += weight.payloadBytes;
     }
   } finally {
     cursor.close();

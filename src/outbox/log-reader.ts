@@ -33,7 +33,7 @@ export class LogReader {
   next(): LogEntry | undefined {
     if (this.#cursor === undefined || this.#cursor.segment.retired) this.seek(this.#nextSeq);
     while (this.#cursor !== undefined) {
-      const entry = this.#cursor.next();
+      const entry = this.#cursor.next(this.#nextSeq - 1);
       if (entry === undefined) {
         if (!this.#leave(this.#cursor.segment)) return undefined;
       } else if (this.#take(entry)) return entry;
@@ -51,7 +51,7 @@ export class LogReader {
     const fromSeq = Math.max(entry.fromSeq, this.#nextSeq);
     this.#missing(fromSeq);
     this.#nextSeq = entry.seq + 1;
-    if (entry.kind === "record") return true;
+    if (entry.kind === "record" || entry.kind === "block") return true;
     this.#onGap(entry.kind, fromSeq, entry.seq);
     return false;
   }

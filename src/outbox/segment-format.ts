@@ -7,7 +7,7 @@ export const RECORD_HEADER_BYTES = 20;
 export const ALIGNMENT_BYTES = 4;
 
 const MAGIC = "fpoutbox";
-const VERSION = 1;
+const VERSION = 2;
 const CRC_AT = 60;
 /** Milliseconds are stored in 48 bits: until the year 10889. */
 const MAX_WALL_MS = 2 ** 48 - 1;
@@ -33,13 +33,15 @@ export interface SegmentHeader {
  * - `accounted`: nothing to report: acknowledged before they reached the disk, or named as skipped after a power cut
  * - `full`: dropped because there was no room
  * - `corrupt`: known to have been stored, not to be found any more
+ *
+ * A `block` stands for several records: see `block.ts`.
  */
-export type EntryKind = "record" | GapKind;
+export type EntryKind = "record" | "block" | GapKind;
 export type GapKind = "accounted" | "full" | "corrupt";
 
-const KINDS: readonly EntryKind[] = ["record", "accounted", "full", "corrupt"];
+const KINDS: readonly EntryKind[] = ["record", "accounted", "full", "corrupt", "block"];
 
-/** One entry: a record (`fromSeq` equals `seq`), or a gap that stands for the numbers from `fromSeq` to `seq`. */
+/** One entry: a record (`fromSeq` equals `seq`), or a gap or block that stands for the numbers from `fromSeq` to `seq`. */
 export interface LogEntry {
   readonly kind: EntryKind;
   readonly fromSeq: number;
@@ -62,6 +64,15 @@ const NOTHING = new Uint8Array(0);
 
 export function gap(kind: GapKind, fromSeq: number, toSeq: number): LogEntry {
   return { kind, fromSeq, seq: toSeq, wallMs: TIME_UNKNOWN_MS, payload: NOTHING };
+}
+
+export function isGap(entry: LogEntry): entry is LogEntry & { readonly kind: GapKind } {
+  return entry.kind !== "record" && entry.kind !== "block";
+}
+
+/** A time as it is stored: whole milliseconds in 48 bits. */
+export function storedTimeMs(wallMs: number): number {
+  return Math.min(Math.max(Math.floor(wallMs), 0), MAX_WALL_MS);
 }
 
 /** A gap stores its first number as its payload. */
@@ -116,6 +127,12 @@ export function encodeRecord(
   return seal(into, header, seq, 0, wallMs, payload.length);
 }
 
+/** The same for a block, whose payload begins with its first number. */
+export function encodeBlock(into: Buffer, header: SegmentHeader, { seq, payload }: LogEntry): number {
+  into.set(payload, RECORD_HEADER_BYTES);
+  return seal(into, header, seq, KINDS.indexOf("block"), 0, payload.length);
+}
+
 /** The same for a gap. */
 export function encodeGap(into: Buffer, header: SegmentHeader, entry: LogEntry): number {
   into.writeBigUInt64LE(BigInt(entry.fromSeq), RECORD_HEADER_BYTES);
@@ -134,7 +151,7 @@ function seal(
   into.writeUInt32LE(payloadBytes, 4);
   into.writeUInt32LE(seq - header.firstSeq, 8);
   into.writeUInt16LE(kind, 12);
-  into.writeUIntLE(Math.min(Math.max(Math.floor(wallMs), 0), MAX_WALL_MS), 14, 6);
+  into.writeUIntLE(storedTimeMs(wallMs), 14, 6);
   into.writeUInt32LE(crc32(into.subarray(4, end), header.crc), 0);
   const padded = storedBytes(payloadBytes);
   into.fill(0, end, padded);
@@ -170,7 +187,9 @@ export function decodeEntry(
   const kind = KINDS[bytes.readUInt16LE(at + 12)]!;
   const seq = header.firstSeq + bytes.readUInt32LE(at + 8);
   const payloadAt = at + RECORD_HEADER_BYTES;
-  if (kind !== "record") return gap(kind, Number(bytes.readBigUInt64LE(payloadAt)), seq);
   const payload = new Uint8Array(bytes.buffer, bytes.byteOffset + payloadAt, end - payloadAt);
+  if (kind === "block")
+    return { kind, fromSeq: Number(bytes.readBigUInt64LE(payloadAt)), seq, wallMs: TIME_UNKNOWN_MS, payload };
+  if (kind !== "record") return gap(kind, Number(bytes.readBigUInt64LE(payloadAt)), seq);
   return { kind, fromSeq: seq, seq, wallMs: bytes.readUIntLE(at + 14, 6), payload };
 }

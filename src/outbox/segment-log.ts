@@ -1,11 +1,12 @@
+import { BLOCK_MAX_BYTES, weigh } from "./block.ts";
 import type { FileLayer, OpenFile } from "./files/files.ts";
 import { type DamagedFile, SMALL_FILES_BYTES, segmentPath } from "./folder.ts";
 import type { Segment } from "./segment.ts";
 import {
+  encodeBlock,
   encodeGap,
   encodeHeader,
   encodeRecord,
-  GAP_BYTES,
   HEADER_BYTES,
   type LogEntry,
   storedBytes,
@@ -68,7 +69,7 @@ export class SegmentLog {
     this.#damaged = contents.damaged;
     this.#records = contents.records;
     this.#bytes = contents.bytes;
-    this.#scratch = Buffer.alloc(storedBytes(Math.max(options.maxRecordBytes, GAP_BYTES)));
+    this.#scratch = Buffer.alloc(storedBytes(Math.max(options.maxRecordBytes, BLOCK_MAX_BYTES)));
     this.#generation = Math.max(0, ...this.segments.map(({ header }) => header.generation));
     this.#number = Math.max(0, ...this.segments.map(({ number }) => number));
   }
@@ -108,6 +109,11 @@ export class SegmentLog {
     }
   }
 
+  /** The largest entry that any segment has room for. */
+  get largestEntryBytes(): number {
+    return this.#options.segmentBytes - HEADER_BYTES;
+  }
+
   /** Whether an entry of `bytes` with number `seq` has room in the active segment. */
   fits(bytes: number, seq: number): boolean {
     const segment = this.#active?.segment;
@@ -141,7 +147,12 @@ export class SegmentLog {
   /** Hands an entry to the kernel. It must fit. */
   write(entry: LogEntry): void {
     if (entry.kind === "record") this.writeRecord(entry.seq, entry.wallMs, entry.payload);
-    else this.#put(encodeGap(this.#scratch, this.#active!.segment.header, entry), entry.seq);
+    else if (entry.kind === "block") {
+      this.#put(encodeBlock(this.#scratch, this.#active!.segment.header, entry), entry.seq);
+      const { records, payloadBytes } = weigh(entry);
+      this.#records += records;
+      this.#bytes += payloadBytes;
+    } else this.#put(encodeGap(this.#scratch, this.#active!.segment.header, entry), entry.seq);
   }
 
   /** The same for a record, without an object around it. */

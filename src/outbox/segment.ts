@@ -1,9 +1,11 @@
+import { unpackBlock } from "./block.ts";
 import type { FileLayer, OpenFile } from "./files/files.ts";
 import {
   ALIGNMENT_BYTES,
   claimedBytes,
   decodeEntry,
   decodeHeader,
+  gap,
   HEADER_BYTES,
   type LogEntry,
   RECORD_HEADER_BYTES,
@@ -48,6 +50,8 @@ export class SegmentCursor {
   #file: OpenFile | undefined;
   #offset = HEADER_BYTES;
   #nextSeq: number;
+  /** Of a block that is being handed out, what is left of it. */
+  #unpacked: LogEntry[] = [];
   #chunk: Buffer = Buffer.alloc(0);
   #chunkAt = 0;
 
@@ -62,13 +66,19 @@ export class SegmentCursor {
     return this.#offset;
   }
 
-  /** The next entry; undefined at the end. Throws where the disk does. */
-  next(): LogEntry | undefined {
+  /** The next entry; undefined at the end. Blocks up to number `wholeUntilSeq` are not taken apart. Throws where the disk does. */
+  next(wholeUntilSeq = 0): LogEntry | undefined {
+    const unpacked = this.#unpacked.shift();
+    if (unpacked !== undefined) return unpacked;
     let intact = true;
     while (this.#nextSeq <= this.segment.lastSeq) {
       const roomBytes = this.segment.endOffset - this.#offset;
       if (roomBytes < RECORD_HEADER_BYTES) return undefined;
       const entry = this.#entryHere(roomBytes, intact);
+      if (entry?.kind === "block" && entry.seq > wholeUntilSeq) {
+        this.#unpacked = unpackBlock(entry) ?? [];
+        return this.#unpacked.shift() ?? gap("corrupt", entry.fromSeq, entry.seq);
+      }
       if (entry) return entry;
       intact = false;
       this.#offset += ALIGNMENT_BYTES;

@@ -1,4 +1,4 @@
-import { type GapKind, gap, type LogEntry, storedBytes } from "./segment-format.ts";
+import { type GapKind, gap, isGap, type LogEntry, storedBytes } from "./segment-format.ts";
 
 /**
  * What belongs into the log before the next record: gaps that explain missing numbers, the records in the tail, and,
@@ -36,6 +36,17 @@ export class Waiting {
     return this.#entries[0];
   }
 
+  /** The records before the first gap, as many as have `maxBytes` of payload together. */
+  firstRecords(maxBytes: number): readonly LogEntry[] {
+    let bytes = 0;
+    const end = this.#entries.findIndex(({ kind, payload }) => {
+      bytes += payload.length;
+      return kind !== "record" || bytes > maxBytes;
+    });
+    if (this.first?.kind !== "record") return [];
+    return this.#entries.slice(0, end < 0 ? this.#entries.length : Math.max(1, end));
+  }
+
   get oldestRecord(): LogEntry | undefined {
     return this.#entries.find(({ kind }) => kind === "record");
   }
@@ -53,7 +64,7 @@ export class Waiting {
   /** Adds to the end; a gap joins one of its kind. */
   push(entry: LogEntry): void {
     const last = this.#entries.at(-1);
-    if (entry.kind !== "record" && last?.kind === entry.kind)
+    if (isGap(entry) && last?.kind === entry.kind)
       this.#entries[this.#entries.length - 1] = gap(entry.kind, last.fromSeq, entry.seq);
     else this.#entries.push(entry);
     this.#count(entry, 1);

@@ -170,8 +170,11 @@ export function everyOutbox(
 
     test("turns the newest records away when it is full and so configured, and says exactly which", async () => {
       const outbox = await bench({ whenFull: "drop_newest" }).open();
-      fill(outbox, 300);
-      const kept = drain(outbox);
+      // No two of them alike, for what repeats itself takes less room.
+      const random = seededRandom(5);
+      const noise = () => Buffer.from(Array.from({ length: 80 }, () => random() * 256));
+      for (let i = 0; i < 300; i++) outbox.append(noise());
+      const kept = outbox.peek(1, 1000).map(({ seq }) => seq);
       expect(kept).toEqual(numbers(1, kept.length));
       expect(outbox.takeDrops()).toEqual([]);
       outbox.ack(kept.length);

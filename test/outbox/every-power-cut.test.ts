@@ -246,7 +246,7 @@ const PATIENCE = { timeout: 120_000 };
 describe(`whatever a power cut leaves of the disk (SEED=${SEED})`, PATIENCE, () => {
   test.each([
     ["without a tail", {}, 19],
-    ["with a tail", WITH_TAIL, 29],
+    ["with a tail", WITH_TAIL, 45],
   ] as const)("the outbox keeps every promise that it made before, %s", async (_, settings, limit) => {
     const recording = await record(NO_PAST, days, settings);
     const states = await tryOutAll(recording, limit, seededRandom(SEED), settings);

@@ -13,7 +13,7 @@ import { FOLDER, fill, numbers, Rig } from "./rig.ts";
 /** A reader written from FORMAT.md alone. */
 function readSegment(bytes: Buffer): { seq: number; text: string; kind: number; fromSeq: number }[] {
   expect(bytes.toString("latin1", 0, 8)).toBe("fpoutbox");
-  expect(bytes.readUInt32LE(8)).toBe(1);
+  expect(bytes.readUInt32LE(8)).toBe(2);
   const start = bytes.readUInt32LE(60);
   expect(crc32(bytes.subarray(0, 60))).toBe(start);
   const firstSeq = Number(bytes.readBigUInt64LE(24));
@@ -57,10 +57,10 @@ describe("the format", () => {
     const { bytes, header } = encodeHeader(HEADER);
     expect(bytes.toString("hex")).toBe(
       [
-        "6670 6f75 7462 6f78 0100 0000 0300 0000",
+        "6670 6f75 7462 6f78 0200 0000 0300 0000",
         "0700 0000 0000 0000 e803 0000 0000 0000",
         "3966 3263 3431 6161 de03 0000 0000 0000",
-        "c06a 0200 0000 0000 0000 0000 53e0 ac1a",
+        "c06a 0200 0000 0000 0000 0000 44e4 f9a0",
       ]
         .join("")
         .replaceAll(" ", ""),
@@ -75,7 +75,7 @@ describe("the format", () => {
     expect(into.toString("hex", 4, size)).toBe(
       "05000000" + "05000000" + "0000" + "1b67dc05a201" + "68656c6c6f" + "000000",
     );
-    expect(into.toString("hex", 0, 4)).toBe("ef447837");
+    expect(into.toString("hex", 0, 4)).toBe("bca65df4");
     expect(decodeEntry(into, 0, 25, header)).toMatchObject({ seq: 1005, wallMs: 1_795_394_660_123 });
   });
 

@@ -23,8 +23,8 @@ interface Line {
   readonly payload: string;
 }
 
-function readWithPython(folder: string): Line[] {
-  const lines = execFileSync("python3", [READER, folder], { encoding: "utf8", maxBuffer: 1 << 26 });
+function readWithPython(folder: string, ...tail: string[]): Line[] {
+  const lines = execFileSync("python3", [READER, folder, ...tail], { encoding: "utf8", maxBuffer: 1 << 26 });
   return lines
     .split("\n")
     .filter((line) => line !== "")
@@ -41,8 +41,8 @@ function hasPython(): boolean {
 }
 
 /** What our own reader shows, in the same words. */
-function readOurselves(folder: string): Partial<Line>[] {
-  return [...inspectOutbox(folder, nodeFiles()).entries("all")].map(
+function readOurselves(folder: string, tail?: string): Partial<Line>[] {
+  return [...inspectOutbox(folder, nodeFiles(), tail).entries("all")].map(
     ({ seq, wallMs, acknowledged, record }) => ({
       seq,
       time: wallMs,
@@ -105,6 +105,25 @@ describe("a reader in Python, written from FORMAT.md", () => {
       expect(seen).toEqual(readOurselves(folder));
       expect(seen).toHaveLength(99);
     }
+  });
+
+  test("takes blocks apart, and goes on in the tail of a node that runs", async () => {
+    const folder = join(root, "blocks");
+    const tail = join(root, "tail");
+    const clock = new VirtualClock({ wallMs: Date.UTC(2026, 5) });
+    // Wherever the tests run, this folder passes for a tmpfs.
+    const files = { ...nodeFiles(), isInMemory: () => true };
+    const outbox = await openOutbox({ ...SMALL, path: folder, tail }, { files, clock, random: Math.random });
+    fill(outbox, 90);
+    await outbox.sync();
+    fill(outbox, 10);
+    outbox.ack(95);
+    const lines = readWithPython(folder, tail);
+    expect(records(lines)).toEqual(readOurselves(folder, tail));
+    expect(lines.map(({ seq }) => seq)).toEqual(numbers(1, 100));
+    expect(lines.filter(({ acknowledged }) => !acknowledged).map(({ seq }) => seq)).toEqual(numbers(96, 100));
+    await outbox.close();
+    expect(records(readWithPython(folder, tail))).toEqual(readOurselves(folder));
   });
 
   test("reads an outbox that nobody has written to", async () => {
