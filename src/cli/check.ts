@@ -74,9 +74,11 @@ function sensorRow({
       ? `${bus}${path} ${formatAddress(address!)}`
       : driver.bus === "gpio"
         ? pinsInWords(driver.pins(options))
-        : driver.bus === "one_wire"
-          ? "1-Wire"
-          : (devicePath ?? "");
+        : driver.bus === "kernel"
+          ? [options["name"], bus && `${bus}${path} ${formatAddress(address!)}`].filter(Boolean).join(", ")
+          : driver.bus === "one_wire"
+            ? "1-Wire"
+            : (devicePath ?? "");
   return [id, driver.name, place, `every ${formatDurationMs(interval)}`];
 }
 

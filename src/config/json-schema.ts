@@ -101,7 +101,11 @@ const OWN_DRIVER: JsonSchema = {
 
 function sensorVariant(driver: AnySensorDriver): Variant {
   const { bus, address, ...offBus } = sensorEntries(driver.bus);
-  const entries = { ...offBus, ...(driver.bus === "i2c" ? { bus, address } : {}), ...driver.options };
+  const entries = {
+    ...offBus,
+    ...(driver.bus === "i2c" || driver.bus === "kernel" ? { bus, address } : {}),
+    ...driver.options,
+  };
   const item = itemSchema(entries as v.ObjectEntries, sensorDescriptions);
   return {
     name: driver.name,

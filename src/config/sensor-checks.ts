@@ -17,6 +17,7 @@ export function checkBus(
   path: Path,
   buses: Sections["buses"] | undefined,
 ): Finding[] {
+  if (driver.bus === "kernel") return checkBusName(bus, path, buses);
   if (driver.bus !== "i2c") {
     return ["bus", "address"]
       .filter((_, index) => [bus, address][index] !== undefined)
@@ -35,6 +36,26 @@ export function checkBus(
     );
   }
   return findings;
+}
+
+/** A kernel driver's chip has fields: those that are known of it, or those that the configuration names. */
+export function checkKernelFields(driver: AnySensorDriver, options: Raw, path: Path): Finding[] {
+  if (driver.bus !== "kernel" || Object.keys(driver.channels(options)).length > 0) return [];
+  const { name } = options;
+  if (typeof name !== "string")
+    return [
+      wrongKey(
+        [...path, "driver"],
+        `${driver.name} needs the chip's name, as in name: bme280, or its fields`,
+      ),
+    ];
+  return [
+    wrongValue(
+      [...path, "name"],
+      `it is not known what "${name}" measures: list its channels under fields`,
+      nearest(name, driver.knownNames),
+    ),
+  ];
 }
 
 /** A bus that is named is there. */

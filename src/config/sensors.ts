@@ -14,7 +14,7 @@ import { type Finding, wrongValue } from "./finding.ts";
 import { explainLoosely, isMap, optionsOf, parseItem, type Raw, type Resolved, wrong } from "./item.ts";
 import { nearest } from "./nearest.ts";
 import { MAIN_BUS, type Sections } from "./sections.ts";
-import { checkBus, checkFieldNames, checkSpi, checkTimes } from "./sensor-checks.ts";
+import { checkBus, checkFieldNames, checkKernelFields, checkSpi, checkTimes } from "./sensor-checks.ts";
 import type { Path } from "./tree.ts";
 
 export interface SensorContext {
@@ -65,6 +65,7 @@ function resolveWith(
     ...names,
     ...checkBus(driver, blamed.has("address") ? { ...item, address: undefined } : item, path, context.buses),
     ...(driver.bus === "spi" ? checkSpi(driver, item, path) : []),
+    ...(optionsFit ? checkKernelFields(driver, options, path) : []),
     ...(blamed.has("interval") ? [] : checkTimes(interval, common, item, path)),
   ];
   const pins = optionsFit && driver.bus === "gpio" ? driver.pins(options) : [];
@@ -86,8 +87,16 @@ function placeOf(
     return { devicePath: device, mode, speedHz: speed_hz };
   }
   if (driver.bus === "serial") return { devicePath: (output as SerialWireSettings).device };
+  if (driver.bus === "kernel") {
+    const { bus = MAIN_BUS, address } = output as Partial<CommonSensorSettings>;
+    return address === undefined ? {} : i2cPlace(bus, address, buses);
+  }
   if (driver.bus !== "i2c") return {};
   const { bus = MAIN_BUS, address = driver.addresses[0]! } = output as Partial<CommonSensorSettings>;
+  return i2cPlace(bus, address, buses);
+}
+
+function i2cPlace(bus: string, address: number, buses: Sections["buses"] | undefined) {
   const i2cPath = bus.startsWith("/") ? bus : buses?.i2c[bus]?.device;
   return { bus, address, ...(i2cPath === undefined ? {} : { i2cPath }) };
 }

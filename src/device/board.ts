@@ -1,6 +1,7 @@
 import type { Gpio } from "./gpio.ts";
 import type { Host } from "./host.ts";
 import type { I2cBus } from "./i2c.ts";
+import type { KernelChips } from "./kernel-chips.ts";
 import type { OneWire } from "./one-wire.ts";
 import type { Pwm } from "./pwm.ts";
 import type { SerialPort, SerialSettings } from "./serial.ts";
@@ -11,6 +12,8 @@ export interface Board {
   readonly gpio: Gpio;
   readonly oneWire: OneWire;
   readonly pwm: Pwm;
+  /** What the kernel's own drivers serve. */
+  readonly chips: KernelChips;
   readonly host: Host;
   /** The device path of the bus that users wire sensors to (`/dev/i2c-1` on a Raspberry Pi). */
   readonly defaultI2c: string;

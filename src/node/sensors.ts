@@ -27,6 +27,11 @@ export async function openSensor(board: Board, sensor: SensorConfig, clock: Cloc
       return driver.open(board.oneWire, options, clock);
     case "gpio":
       return driver.open(board.gpio, options, clock);
+    case "kernel": {
+      const { address, i2cPath: devicePath = board.defaultI2c } = sensor;
+      const at = address === undefined ? undefined : { devicePath, address };
+      return driver.open({ chips: board.chips, at }, options, clock);
+    }
     case "host":
       return driver.open(board.host, options, clock);
   }

@@ -66,6 +66,15 @@ function wireOf(board: Board, sensor: SensorConfig): Wire | undefined {
       return { bus: driver.bus, devicePath };
     case "one_wire":
       return { bus: "one_wire", id: (options["wire_id"] as string | undefined) ?? simulatedId(id) };
+    case "kernel":
+      return {
+        bus: "kernel",
+        subsystem: driver.subsystem,
+        place: id,
+        name: (options["name"] as string | undefined) ?? "simulated",
+        ...(address !== undefined && { i2c: { devicePath: i2cPath ?? board.defaultI2c, address } }),
+        channels: driver.channels(options),
+      };
     case "gpio":
       return { bus: "gpio", pin: driver.pins(options)[0]! };
     case "host":

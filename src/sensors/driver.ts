@@ -3,6 +3,7 @@ import type { Clock } from "../device/clock.ts";
 import type { Gpio, Pin } from "../device/gpio.ts";
 import type { Host } from "../device/host.ts";
 import type { I2cDevice } from "../device/i2c.ts";
+import type { KernelChips, Subsystem } from "../device/kernel-chips.ts";
 import type { OneWire } from "../device/one-wire.ts";
 import type { SerialPort } from "../device/serial.ts";
 import type { SpiDevice, SpiMode } from "../device/spi.ts";
@@ -96,6 +97,27 @@ export interface GpioDriver<E extends v.ObjectEntries = v.ObjectEntries> extends
   open(gpio: Gpio, options: Options<E>, clock: Clock): Promise<Sensor>;
 }
 
+/** Where on an I2C bus a kernel driver's chip is. */
+export interface KernelPlace {
+  readonly devicePath: string;
+  readonly address: number;
+}
+
+/** A chip that a driver of the kernel serves. */
+export interface KernelDriver<E extends v.ObjectEntries = v.ObjectEntries> extends DriverBase<E> {
+  readonly bus: "kernel";
+  readonly subsystem: Subsystem;
+  /** The chips whose fields are known. */
+  readonly knownNames: readonly string[];
+  /** The field that each of the kernel's channels becomes; none where the options do not say enough. */
+  channels(options: Options<E>): Readonly<Record<string, string>>;
+  open(
+    board: { readonly chips: KernelChips; readonly at: KernelPlace | undefined },
+    options: Options<E>,
+    clock: Clock,
+  ): Promise<Sensor>;
+}
+
 /** The machine itself. */
 export interface HostDriver<E extends v.ObjectEntries = v.ObjectEntries> extends DriverBase<E> {
   readonly bus: "host";
@@ -108,6 +130,7 @@ export type SensorDriver<E extends v.ObjectEntries = v.ObjectEntries> =
   | SerialDriver<E>
   | OneWireDriver<E>
   | GpioDriver<E>
+  | KernelDriver<E>
   | HostDriver<E>;
 
 /**

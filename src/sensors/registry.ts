@@ -11,6 +11,8 @@ const builtIn: Readonly<Record<string, () => Promise<AnySensorDriver>>> = {
   pms5003: async () => (await import("./pms5003.ts")).pms5003,
   mh_z19: async () => (await import("./mh-z19.ts")).mhZ19,
   ds18b20: async () => (await import("./ds18b20.ts")).ds18b20,
+  iio: async () => (await import("./iio.ts")).iio,
+  hwmon: async () => (await import("./hwmon.ts")).hwmon,
   digital_input: async () => (await import("./digital-input.ts")).digitalInput,
   pulse_counter: async () => (await import("./pulse-counter.ts")).pulseCounter,
   host: async () => (await import("./host.ts")).host,

@@ -207,6 +207,36 @@ export const DRIVER_CASES: Readonly<Record<string, DriverCase>> = {
       thermometer(124.9),
     ],
   },
+  iio: {
+    options: { name: "bme280" },
+    wire: {
+      bus: "kernel",
+      subsystem: "iio",
+      place: PLACE,
+      name: "bme280",
+      channels: { in_temp: "temperature", in_humidityrelative: "humidity", in_pressure: "pressure" },
+    },
+    checksum: true,
+    points: [climate(25.08, 40.21, 1006.53, [0.01, 0.01, 0.01]), climate(-12.5, 91, 870, [0.01, 0.01, 0.01])],
+  },
+  hwmon: {
+    options: {
+      name: "sht3x",
+      fields: [
+        { name: "temperature", channel: "temp1", scale: 1, offset: 0 },
+        { name: "humidity", channel: "humidity1", scale: 1, offset: 0 },
+      ],
+    },
+    wire: {
+      bus: "kernel",
+      subsystem: "hwmon",
+      place: PLACE,
+      name: "sht3x",
+      channels: { temp1: "temperature", humidity1: "humidity" },
+    },
+    checksum: true,
+    points: [climate(23.5, 40, 0, [0.01, 0.01]), climate(-10.5, 12, 0, [0.01, 0.01])],
+  },
   digital_input: {
     options: { pin: 17, pull: "up", active_low: true },
     wire: { bus: "gpio", pin: 17 },

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { deviceAt, I2cError } from "../../src/device/i2c.ts";
+import { KernelChipError } from "../../src/device/kernel-chips.ts";
 import { OneWireError } from "../../src/device/one-wire.ts";
 import { seededRandom } from "../../src/device/random.ts";
 import { SerialError } from "../../src/device/serial.ts";
@@ -82,6 +83,8 @@ async function openOn(
       return driver.open(board.oneWire, options, board.clock);
     case "gpio":
       return driver.open(board.gpio, options, board.clock);
+    case "kernel":
+      return driver.open({ chips: board.chips, at: undefined }, options, board.clock);
     case "host":
       return driver.open(board.host, options, board.clock);
   }
@@ -103,7 +106,9 @@ function expectPoint(measured: Measurements, { expect: expected }: Point): void 
 }
 
 const isTyped = (error: unknown) =>
-  [SensorError, I2cError, SpiError, SerialError, OneWireError].some((type) => error instanceof type);
+  [SensorError, I2cError, SpiError, SerialError, OneWireError, KernelChipError].some(
+    (type) => error instanceof type,
+  );
 
 /** The faults that this wire can have and that this chip can notice. */
 function noticeableFaults({ wire, checksum, unnoticed = [] }: DriverCase): readonly FaultName[] {

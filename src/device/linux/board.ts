@@ -54,6 +54,10 @@ export function linuxBoard({
         return (await pwm).output(request);
       },
     },
+    chips: {
+      list: async (subsystem) =>
+        (await import("./kernel-chips.ts")).linuxKernelChips({ files, root }).list(subsystem),
+    },
     host,
     defaultI2c: `/dev/${headerBus(join(root, "dev"), layout)}`,
     i2c(devicePath) {

@@ -14,7 +14,10 @@ const FAULTS: Readonly<Record<number, readonly [fault: I2cFault, message: string
   4: ["io", "interrupted by a signal"], // EINTR
   6: ["absent", "no chip acknowledged: check wiring, power and address"], // ENXIO
   11: ["arbitration", "another master won the bus"], // EAGAIN
-  16: ["owned", "a kernel driver holds the address: remove its dtoverlay from config.txt, or rmmod it"], // EBUSY
+  16: [
+    "owned",
+    "a kernel driver has the chip: use driver: iio or hwmon, or take its dtoverlay out of config.txt",
+  ], // EBUSY
   19: ["absent", "no chip acknowledged: check wiring, power and address"], // ENODEV
   95: ["unsupported", "the adapter cannot do such a transfer"], // EOPNOTSUPP
   110: ["timeout", "no end within the kernel's time-out: a hung chip, a held line or clock stretching"], // ETIMEDOUT

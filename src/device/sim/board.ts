@@ -6,6 +6,7 @@ import { withinDeadline } from "../spi.ts";
 import { SimGpio } from "./gpio.ts";
 import { SimHost } from "./host.ts";
 import { SimI2cBus } from "./i2c.ts";
+import { SimKernelChips } from "./kernel-chips.ts";
 import { SimOneWire } from "./one-wire.ts";
 import { SimPwm } from "./pwm.ts";
 import { SimSerial } from "./serial.ts";
@@ -27,6 +28,7 @@ export interface SimBoard extends Board {
   readonly gpio: SimGpio;
   readonly oneWire: SimOneWire;
   readonly pwm: SimPwm;
+  readonly chips: SimKernelChips;
   readonly host: SimHost;
   /** What is under {@link Board.spi} and {@link Board.serial}. */
   readonly simSpi: SimSpi;
@@ -56,6 +58,7 @@ export function createSimBoard({ clock, random, world, i2cHz }: SimBoardOptions)
     gpio: new SimGpio({ clock, random }),
     oneWire: new SimOneWire({ clock, world }),
     pwm: new SimPwm({ clock }),
+    chips: new SimKernelChips({ world }),
     host: new SimHost({ world, clock }),
     defaultI2c: "/dev/i2c-1",
     i2c: (devicePath) => busAt(devicePath).orderly,

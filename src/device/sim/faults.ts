@@ -1,5 +1,6 @@
 import type { SimBoard } from "./board.ts";
 import type { SimI2cFault } from "./i2c.ts";
+import type { SimKernelChipFault } from "./kernel-chips.ts";
 import type { OneWireSimFault } from "./one-wire.ts";
 import type { SimSerialFault } from "./serial.ts";
 import { FAULTS, type FaultName, type FaultSettings } from "./settings.ts";
@@ -28,6 +29,9 @@ export function applyFault(board: SimBoard, wire: Wire, fault: FaultName | undef
       break;
     case "serial":
       board.simSerial.fail(wire.devicePath, fault as SimSerialFault | undefined);
+      break;
+    case "kernel":
+      board.chips.fail(wire.place, fault as SimKernelChipFault | undefined);
       break;
     case "one_wire":
       board.oneWire.fail(wire.id, fault as OneWireSimFault | undefined);

@@ -8,6 +8,7 @@ export const FAULTS = {
   spi: ["all_ones", "all_zeros", "failed", "hang"],
   serial: ["silent", "bad_crc", "short_read", "absent"],
   one_wire: ["crc", "absent", "power_on", "shorted"],
+  kernel: ["absent", "failed", "empty"],
   gpio: ["stuck_low", "stuck_high"],
 } as const;
 

@@ -1,4 +1,5 @@
 import type { Pin } from "../gpio.ts";
+import type { Subsystem } from "../kernel-chips.ts";
 import type { Random } from "../random.ts";
 import type { SimBoard } from "./board.ts";
 import { simChips, simSerialChips, simSpiChips } from "./chips.ts";
@@ -7,6 +8,15 @@ import { simChips, simSerialChips, simSpiChips } from "./chips.ts";
 export type Wire =
   | { readonly bus: "i2c"; readonly devicePath: string; readonly address: number }
   | { readonly bus: "spi" | "serial"; readonly devicePath: string }
+  | {
+      readonly bus: "kernel";
+      readonly subsystem: Subsystem;
+      readonly place: string;
+      readonly name: string;
+      readonly i2c?: { readonly devicePath: string; readonly address: number };
+      /** The field of each channel. */
+      readonly channels: Readonly<Record<string, string>>;
+    }
   | { readonly bus: "one_wire"; readonly id: string }
   | { readonly bus: "gpio"; readonly pin: Pin };
 
@@ -42,6 +52,9 @@ export function attachSensor(board: SimBoard, { sensor, driver, wire }: Wiring, 
       if (chip) board.simSerial.attach(wire.devicePath, chip(site));
       return chip !== undefined;
     }
+    case "kernel":
+      board.chips.attach(wire);
+      return true;
     default:
       return true;
   }

@@ -110,7 +110,9 @@ describe("what went wrong", () => {
   test("an address that a kernel driver owns points to that driver", async () => {
     const fake = withChip();
     fake.faults.push({ step: "setAddr", address: CHIP, error: nativeError(16, "setAddr") });
-    await expect(busOn(fake).transfer(CHIP, none, 1)).rejects.toThrow("a kernel driver holds the address");
+    await expect(busOn(fake).transfer(CHIP, none, 1)).rejects.toThrow(
+      "a kernel driver has the chip: use driver: iio or hwmon",
+    );
   });
 
   test.each([
