@@ -11,6 +11,8 @@ const options = {
       v.regex(/^(10|22|28|3b|42)-[0-9a-f]{12}$/, "expected a 1-Wire id such as 28-00000a1b2c3d"),
     ),
   ),
+  /** Bits: 9, 10 or 11 measure in 94, 188 or 375 ms. Absent: as the chip has it, 12 when new. */
+  resolution: v.optional(v.picklist([9, 10, 11, 12])),
 };
 
 /** Any thermometer that the kernel's w1_therm serves and whose range is the DS18B20's. */
@@ -24,6 +26,7 @@ export const ds18b20 = defineDriver({
   options,
   async open(wire, options) {
     const id = options.wire_id ?? (await onlyThermometer(wire));
+    if (options.resolution) await wire.setResolution(id, options.resolution);
     return { read: async () => ({ temperature: parseW1Slave(await wire.readThermometer(id)) }) };
   },
 });

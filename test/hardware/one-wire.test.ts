@@ -7,3 +7,7 @@ describe("1-Wire through w1_therm, on simulated thermometers", async () => {
     kernelArguments: ["wire.timeout=1", "wire.slave_ttl=2"],
   });
 });
+
+describe("ten thermometers on one 1-Wire bus", async () => {
+  await guestSuite("one-wire-bulk.ts", { kernelArguments: ["wire.timeout=1"] });
+});

@@ -47,7 +47,7 @@ export function linuxBoard({
   let pwm: Promise<Pwm> | undefined;
   return {
     gpio: withHeaderPins(lines, () => layout, host.model),
-    oneWire: linuxOneWire(files),
+    oneWire: linuxOneWire(files, clock),
     pwm: {
       async output(request) {
         pwm ??= import("./pwm.ts").then(({ linuxPwm }) => linuxPwm(files, clock));

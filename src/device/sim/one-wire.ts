@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { type OneWire, OneWireError } from "../one-wire.ts";
+import { type OneWire, OneWireError, type Resolution } from "../one-wire.ts";
 import { crc8Dallas } from "./crc8.ts";
 import type { World } from "./world.ts";
 
@@ -22,6 +22,7 @@ export class SimOneWire implements OneWire {
   readonly #world: World;
   readonly #places = new Map<string, string>();
   readonly #faults = new Map<string, OneWireSimFault>();
+  readonly #bits = new Map<string, Resolution>();
   #last: Promise<unknown> = Promise.resolve();
 
   constructor({ clock, world }: { readonly clock: Clock; readonly world: World }) {
@@ -45,6 +46,11 @@ export class SimOneWire implements OneWire {
     else this.#faults.delete(id);
   }
 
+  async setResolution(id: string, bits: Resolution): Promise<void> {
+    if (!this.#places.has(id)) throw new OneWireError("absent", `no 1-Wire slave ${id}`);
+    this.#bits.set(id, bits);
+  }
+
   async ids(): Promise<readonly string[]> {
     return [...this.#places.keys()];
   }
@@ -58,7 +64,7 @@ export class SimOneWire implements OneWire {
   async #convert(id: string): Promise<string> {
     const place = this.#places.get(id);
     if (place === undefined) throw new OneWireError("absent", `no 1-Wire slave ${id}`);
-    await this.#clock.sleep(CONVERSION_MS);
+    await this.#clock.sleep(CONVERSION_MS / this.#coarseness(id));
     switch (this.#faults.get(id)) {
       case "absent":
         return "";
@@ -67,16 +73,22 @@ export class SimOneWire implements OneWire {
       case "power_on":
         return w1SlaveText(scratchpad(POWER_ON_RAW, 0x0c), POWER_ON_RAW);
       case "crc":
-        return this.#corrupt(this.#rawTemperature(place));
+        return this.#corrupt(this.#rawTemperature(place, id));
       default:
-        return w1SlaveText(scratchpad(this.#rawTemperature(place)), this.#rawTemperature(place));
+        return w1SlaveText(scratchpad(this.#rawTemperature(place, id)), this.#rawTemperature(place, id));
     }
   }
 
   /** Sixteenths of a degree Celsius, in the chip's range of -55..125. */
-  #rawTemperature(place: string): number {
+  #rawTemperature(place: string, id: string): number {
+    const step = this.#coarseness(id);
     const celsius = Math.min(125, Math.max(-55, this.#world.get(place, "temperature")));
-    return Math.round(celsius * 16);
+    return Math.floor(Math.round(celsius * 16) / step) * step;
+  }
+
+  /** Sixteenths in a step at the thermometer's resolution: 1 at 12 bits. */
+  #coarseness(id: string): number {
+    return 2 ** (12 - (this.#bits.get(id) ?? 12));
   }
 
   #corrupt(raw: number): string {

@@ -71,6 +71,17 @@ test("a thermometer that the kernel has given up is absent, and is found again",
   await readFirst();
 });
 
+test("a lower resolution measures in steps of half a degree, in an eighth of the time", async () => {
+  setTemperature(21_300);
+  const coarse = await ds18b20.open(oneWire, { wire_id: FIRST, resolution: 9 });
+  const startMs = performance.now();
+  const { temperature } = await coarse.read();
+  assert.equal(temperature, 21);
+  assert.ok(performance.now() - startMs < 500, `${performance.now() - startMs} ms`);
+  await ds18b20.open(oneWire, { wire_id: FIRST, resolution: 12 });
+  assert.equal((await readFirst()).temperature, 21.312);
+});
+
 function setTemperature(milliCelsius: number): void {
   setParameter("w1_sim", "temperature", `${milliCelsius},22500`);
 }
