@@ -112,6 +112,19 @@ export const commands: readonly Command[] = [
     run: async (args, io) => (await import("./flash.ts")).flash(args, io),
   },
   {
+    name: "deploy",
+    synopsis: "USER@HOST --config FILE [--secret NAME=FILE] [--package FILE] [OPTIONS]",
+    summary: "Turns a Pi that runs into this node, over ssh; goes back where the new node is not well",
+    details: `  --config FILE         the node's configuration; certificates that it names lie beside it
+  --secret NAME=FILE    what the configuration has as \${file:/run/credentials/fieldpost.service/NAME}
+  --package FILE        default: the newest for the device's processor, here or in packages/
+  --port N, --identity FILE, --ssh-option NAME=VALUE
+                        as ssh's -p, -i and -o; ~/.ssh/config counts, too
+  --health-wait 60      seconds in which the new node has to be well
+`,
+    run: async (args, io) => (await import("./deploy.ts")).deploy(args, io),
+  },
+  {
     name: "pub",
     synopsis: "TOPIC PAYLOAD [--config FILE] [--qos 1] [--retain] [--file FILE]",
     summary: "Publishes one message with the node's own broker settings",

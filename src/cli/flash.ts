@@ -1,7 +1,6 @@
-import { existsSync, readdirSync, readFileSync, statfsSync, statSync } from "node:fs";
-import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
+import { statfsSync, statSync } from "node:fs";
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import type { Config } from "../config/config.ts";
 import { type BootPartition, mountedBoot } from "../deploy/boot-partition.ts";
 import { changedLines } from "../deploy/changed-lines.ts";
 import { firmwareLines } from "../deploy/config-txt.ts";
@@ -15,16 +14,20 @@ import {
   type Wifi,
 } from "../deploy/first-boot.ts";
 import { bootPartitionOffset } from "../deploy/image.ts";
-import { readConfigFile } from "../node/config-file.ts";
-import { showProblems } from "./config-file.ts";
+import {
+  configFiles,
+  findPackage,
+  loadForDevice,
+  readOrExplain,
+  readPackage,
+  readSecrets,
+} from "./device-files.ts";
 import { CliError, EXIT, wrongUsage } from "./exit.ts";
 import type { CliIo } from "./io.ts";
 import { progressBar } from "./progress-bar.ts";
 
-const CREDENTIALS = "/run/credentials/fieldpost.service/";
 const HOST_NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const USER_NAME = /^[a-z_][a-z0-9_-]{0,31}$/;
-const SECRET_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 
 /**
  * `fieldpost flash --image raspios.img|--boot FOLDER --config FILE ...`: makes a stock Raspberry Pi OS into this node, by
@@ -55,7 +58,7 @@ export async function flash(args: string[], io: CliIo): Promise<number> {
   if ((values.image === undefined) === (values.boot === undefined))
     throw wrongUsage("flash takes either --image FILE.img or --boot FOLDER");
   if (values.config === undefined) throw wrongUsage("flash takes --config FILE");
-  const secrets = readSecrets(values.secret, path);
+  const secrets = readSecrets(values.secret, io.cwd);
   const config = await loadForDevice(values.config, secrets, io);
   if (!config) return EXIT.config;
   const hostname = values.hostname ?? hostNameOf(config.device.id);
@@ -65,7 +68,12 @@ export async function flash(args: string[], io: CliIo): Promise<number> {
     throw wrongUsage(`--user ${values.user}: expected small letters, digits and -`);
   const wifi = wifiFrom(values, path);
   const sshKeys = values["ssh-key"].flatMap((file) => readKeys(path(file)));
-  const debian = readPackage(values.package, io.cwd);
+  const found = values.package ?? findPackage(io.cwd, "fieldpost_", "arm64");
+  if (found === undefined)
+    throw wrongUsage(
+      "no package fieldpost_*_arm64.deb here or in packages/: --package FILE, or npm run package",
+    );
+  const debian = readPackage(found, io.cwd);
   const boot = openBoot(values, path);
   try {
     const setup: FirstBoot = {
@@ -130,59 +138,6 @@ function osOf(asked: string | undefined, boot: BootPartition): OsGeneration {
   );
 }
 
-/** `NAME=FILE`, several times. */
-function readSecrets(given: readonly string[], path: PathOf): ReadonlyMap<string, Uint8Array> {
-  return new Map(
-    given.map((text) => {
-      const at = text.indexOf("=");
-      const name = text.slice(0, at);
-      if (at < 0 || !SECRET_NAME.test(name)) throw wrongUsage(`--secret ${text}: expected NAME=FILE`);
-      return [name, readOrExplain(path(text.slice(at + 1)))];
-    }),
-  );
-}
-
-/** The configuration as the device will read it: what systemd hands over there is taken from --secret here. */
-async function loadForDevice(
-  file: string,
-  secrets: ReadonlyMap<string, Uint8Array>,
-  io: CliIo,
-): Promise<Config | undefined> {
-  const result = await readConfigFile(file, {
-    env: io.env,
-    cwd: io.cwd,
-    readFile(path) {
-      if (!path.startsWith(CREDENTIALS)) return readFileSync(path, "utf8");
-      const name = path.slice(CREDENTIALS.length);
-      const secret = secrets.get(name);
-      if (secret) return Buffer.from(secret).toString("utf8");
-      // Stands where the system's reason would: "cannot read PATH: give it with ...".
-      throw Object.assign(new Error("no such secret"), { code: `give it with --secret ${name}=FILE` });
-    },
-  }).catch((error: Error) => {
-    throw new CliError(EXIT.config, error.message, { cause: error });
-  });
-  if (result.ok) return result.config;
-  showProblems(result.problems, file, io);
-  return undefined;
-}
-
-/** The configuration and the certificates that it names beside it. */
-function configFiles(config: Config, file: string): ReadonlyMap<string, Uint8Array> {
-  const files = new Map<string, Uint8Array>([["fieldpost.yaml", readOrExplain(file)]]);
-  const { ca, cert, key } = config.mqtt.tls ?? {};
-  for (const path of [ca, cert, key]) {
-    if (path === undefined) continue;
-    const name = relative(dirname(file), path);
-    // An absolute path names a file of the device's own.
-    if (isAbsolute(name) || name.startsWith("..")) continue;
-    if (name.includes("/") || name.includes("\\"))
-      throw new CliError(EXIT.config, `${file}: ${name}: put it beside the configuration, not into a folder`);
-    files.set(name, readOrExplain(path));
-  }
-  return files;
-}
-
 function wifiFrom(values: Values, path: PathOf): Wifi | undefined {
   const { wifi: ssid, country, "wifi-password-file": file } = values;
   if (typeof ssid !== "string") {
@@ -207,38 +162,6 @@ function readKeys(file: string): string[] {
     if (!/^(ssh|ecdsa|sk)-\S+ \S+/.test(key))
       throw wrongUsage(`--ssh-key ${file}: expected a public key, such as ~/.ssh/id_ed25519.pub holds`);
   return keys;
-}
-
-function readPackage(given: string | undefined, cwd: string): FirstBoot["package"] {
-  const file = given === undefined ? findPackage(cwd) : resolve(cwd, given);
-  if (file === undefined)
-    throw wrongUsage(
-      "no package fieldpost_*_arm64.deb here or in packages/: --package FILE, or npm run package",
-    );
-  if (!/^[\w.+~-]+\.deb$/.test(basename(file))) throw wrongUsage(`--package ${file}: expected a .deb`);
-  return { name: basename(file), bytes: readOrExplain(file) };
-}
-
-/** The newest of those that lie about. */
-function findPackage(cwd: string): string | undefined {
-  const found = [cwd, join(cwd, "packages")].flatMap((folder) =>
-    existsSync(folder)
-      ? readdirSync(folder)
-          .filter((file) => /^fieldpost_.*_arm64\.deb$/.test(file))
-          .map((file) => join(folder, file))
-      : [],
-  );
-  return found.sort((one, other) => statSync(other).mtimeMs - statSync(one).mtimeMs)[0];
-}
-
-function readOrExplain(file: string): Uint8Array {
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    throw new CliError(EXIT.failed, `cannot read ${file}: ${(error as NodeJS.ErrnoException).code}`, {
-      cause: error,
-    });
-  }
 }
 
 /** A device's id as a name on the network (RFC 1123). */

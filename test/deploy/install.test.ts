@@ -1,17 +1,7 @@
-import { execFileSync, spawnSync } from "node:child_process";
-import {
-  appendFileSync,
-  cpSync,
-  existsSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { spawnSync } from "node:child_process";
+import { appendFileSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { Machine } from "./machine.ts";
 
 const version = inject("version");
 const nextVersion = inject("nextVersion");
@@ -23,52 +13,6 @@ telemetry: { interval: 50ms }
 buffer: { max_size: 16MiB }
 sensors: [{ id: board, driver: host }]
 `;
-
-/** A Debian 13 of its own, and what a person types in it. */
-class Machine {
-  readonly root = mkdtempSync(join(tmpdir(), "fieldpost-debian-"));
-
-  constructor() {
-    execFileSync("tar", ["-xf", inject("debianRoot"), "-C", this.root, "--exclude=./dev/*"]);
-    execFileSync("mknod", ["-m", "666", join(this.root, "dev/null"), "c", "1", "3"]);
-    execFileSync("mknod", ["-m", "666", join(this.root, "dev/urandom"), "c", "1", "9"]);
-    execFileSync("mount", ["-t", "proc", "proc", join(this.root, "proc")]);
-  }
-
-  run(...command: readonly string[]): string {
-    const { status, stdout, stderr } = spawnSync("chroot", [this.root, ...command], { encoding: "utf8" });
-    if (status !== 0) throw new Error(`${command.join(" ")} ended with ${status}:\n${stdout}${stderr}`);
-    return stdout;
-  }
-
-  install(name: string, wanted: string): string {
-    const file = `${name}_${wanted}_amd64.deb`;
-    cpSync(join(inject("packages"), file), join(this.root, "tmp", file));
-    return this.run("env", "DEBIAN_FRONTEND=noninteractive", "dpkg", "-i", `/tmp/${file}`);
-  }
-
-  file(path: string): string {
-    return join(this.root, path);
-  }
-
-  /** A node as its service would run it, for a moment, with nobody to deliver to. */
-  runNode(): void {
-    this.run(
-      ...["setpriv", "--reuid", "fieldpost", "--regid", "fieldpost", "--init-groups"],
-      ...["timeout", "--preserve-status", "-s", "TERM", "2", "fieldpost", "run"],
-    );
-  }
-
-  outbox(): { readonly depth: number; readonly stream: string; readonly runs: number } {
-    const { depth, stream, run } = JSON.parse(this.run("fieldpost", "buffer", "status", "--json"));
-    return { depth, stream, runs: run };
-  }
-
-  remove(): void {
-    execFileSync("umount", [join(this.root, "proc")]);
-    rmSync(this.root, { recursive: true, force: true });
-  }
-}
 
 // A package's scripts need a machine of their own, and making one needs root.
 describe.runIf(process.getuid?.() === 0 || process.env["CI"])("on a Debian 13", () => {
