@@ -2,7 +2,7 @@
 export const PROBE = `
 echo "architecture=$(dpkg --print-architecture 2>/dev/null || echo none)"
 if [ "$(id -u)" = 0 ]; then echo "root=yes"; elif sudo -n true 2>/dev/null; then echo "root=sudo"; else echo "root=no"; fi
-echo "installed=$(dpkg-query -W -f '\${Package} \${Version} \${db:Status-Status}' fieldpost fieldpost-app 2>/dev/null | grep ' installed' || true)"
+echo "installed=$(dpkg-query -W -f '\${Package} \${Version} \${db:Status-Status}\\n' fieldpost fieldpost-app 2>/dev/null | grep ' installed$' || true)"
 umask 077
 echo "folder=$(mktemp -d /tmp/fieldpost-deploy.XXXXXX)"
 `;

@@ -43,7 +43,8 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "fieldpost-laptop-"));
   port = await freePort();
   broker = await startMosquitto();
-  machine.run("useradd", "-m", "-s", "/bin/bash", "me");
+  // Not locked, as far as sshd is concerned, and without a password.
+  machine.run("useradd", "-m", "-s", "/bin/bash", "-p", "*", "me");
   writeFileSync(machine.file("etc/sudoers.d/me"), "me ALL=(ALL) NOPASSWD:ALL\n");
   writeFileSync(machine.file("usr/local/bin/systemctl"), SYSTEMCTL);
   chmodSync(machine.file("usr/local/bin/systemctl"), 0o755);

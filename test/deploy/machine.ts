@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { inject } from "vitest";
 
@@ -12,6 +12,7 @@ export class Machine {
     execFileSync("tar", ["-xf", inject("debianRoot"), "-C", this.root, "--exclude=./dev/*"]);
     execFileSync("mknod", ["-m", "666", join(this.root, "dev/null"), "c", "1", "3"]);
     execFileSync("mknod", ["-m", "666", join(this.root, "dev/urandom"), "c", "1", "9"]);
+    writeFileSync(join(this.root, "etc/hosts"), `127.0.0.1 localhost ${hostname()}\n`);
     execFileSync("mount", ["-t", "proc", "proc", join(this.root, "proc")]);
   }
 
