@@ -57,6 +57,17 @@ describe("the account of power cuts", () => {
     expect(violations({ ...without(FIRST, 40, 41), heard: records(30, 50) })).toEqual([]);
   });
 
+  test("lets go what a full outbox has dropped, where the node says so, be it lives later", () => {
+    const dropped: Told = {
+      seq: 297,
+      topic: "event/dropped",
+      timeMs: 29_700,
+      fields: { from_seq: 40, to_seq: 40, count: 1, reason: "full" },
+    };
+    const telling = { ...without(SECOND, 40), heard: [dropped] };
+    expect(violations(FIRST, telling)).toEqual([]);
+  });
+
   test("asks nothing of a life that was too short", () => {
     expect(violations({ ...FIRST, runningAtMs: 9_500, survivors: [] })).toEqual([]);
     expect(violations({ ...FIRST, runningAtMs: undefined, survivors: [] })).toEqual([]);

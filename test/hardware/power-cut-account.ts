@@ -38,6 +38,7 @@ export class Account {
   readonly #known = new Map<number, Told>();
   readonly #heard = new Set<number>();
   readonly #violations: string[] = [];
+  readonly #gone = new Set<number>();
   #previous: readonly Told[] = [];
   #lives = 0;
   #checked = 0;
@@ -49,7 +50,18 @@ export class Account {
 
   /** What was promised and is not so. */
   get violations(): readonly string[] {
-    return this.#violations;
+    const gone = [...this.#gone].filter((seq) => !this.#isReported(seq));
+    return gone.length === 0
+      ? this.#violations
+      : [...this.#violations, `gone after an earlier cut had left them: ${gone}`];
+  }
+
+  /** What was heard after the last cut. */
+  hear(heard: readonly Told[]): void {
+    for (const told of heard) {
+      this.#learn(told);
+      this.#heard.add(told.seq);
+    }
   }
 
   get summary() {
@@ -66,10 +78,7 @@ export class Account {
   judge(life: Life): void {
     this.#lives++;
     const firstOfLife = this.#lastKnown() + 1;
-    for (const told of life.heard) {
-      this.#learn(told);
-      this.#heard.add(told.seq);
-    }
+    this.hear(life.heard);
     for (const told of life.survivors) this.#learn(told);
     this.#keptWhatWasSafe(life.survivors);
     this.#boots(firstOfLife, life.survivors);
@@ -85,12 +94,14 @@ export class Account {
     this.#known.set(told.seq, told);
   }
 
-  /** What one cut has left, the next one leaves, unless the broker has got it. */
+  /**
+   * What one cut has left, the next one leaves, unless the broker has got it; or the outbox was full, and the node says
+   * so, if only in a later life.
+   */
   #keptWhatWasSafe(survivors: readonly Told[]): void {
     const there = new Set(survivors.map(({ seq }) => seq));
     const gone = this.#previous.filter(({ seq }) => !there.has(seq) && !this.#heard.has(seq));
-    if (gone.length > 0)
-      this.#violated(`gone after an earlier cut had left them: ${gone.map(({ seq }) => seq)}`);
+    for (const { seq } of gone) this.#gone.add(seq);
   }
 
   /** A new life says how the last one ended, and which numbers nobody will ever know of. */
@@ -135,6 +146,13 @@ export class Account {
     this.#checked += lastOldSeq - boot.seq + 1;
     if (missing > 0)
       this.#violated(`life ${this.#lives}: ${missing} missing of ${boot.seq} to ${lastOldSeq}`);
+  }
+
+  #isReported(seq: number): boolean {
+    return [...this.#known.values()].some(
+      ({ topic, fields }) =>
+        topic === "event/dropped" && Number(fields["from_seq"]) <= seq && seq <= Number(fields["to_seq"]),
+    );
   }
 
   #bootsFrom(seq: number): Boot[] {

@@ -66,6 +66,7 @@ async function keepsItsPromises(name: string, writeCache: WriteCache | undefined
         report(`${name}, so far`, { cuts: cut, ...account.summary, violations: account.violations.length });
     }
     observe(ledger, last.heard);
+    account.hear(last.heard);
   } finally {
     await node.remove();
   }
