@@ -119,7 +119,11 @@ export class Delivery {
       this.#fault = error.message;
       return entries;
     }
-    for (const entry of waiting.peek(nextSeq, count - entries.length)) take(entry);
+    while (entries.length < count) {
+      const page = waiting.peek(nextSeq, count - entries.length);
+      if (page.length === 0) break;
+      for (const entry of page) if (entry.seq >= nextSeq) take(entry);
+    }
     if (this.#ackedSeq !== wasAckedSeq) this.save();
     return entries;
   }

@@ -150,7 +150,7 @@ export class DurableOutbox implements Outbox {
   }
 
   async close(): Promise<void> {
-    const { intake, losses, delivery, waiting, worker, release } = this.#parts;
+    const { intake, losses, delivery, waiting, worker, release, progress } = this.#parts;
     if (this.#closed) return;
     this.#closed = true;
     await worker.stop();
@@ -158,6 +158,7 @@ export class DurableOutbox implements Outbox {
       while (losses.settle(intake.nextSeq - 1));
       delivery.save();
       await intake.finish();
+      progress.finish();
     } finally {
       release();
     }

@@ -102,10 +102,19 @@ export class ProgressFile {
 
   update(change: Partial<Progress>): void {
     this.#latest = { ...this.#latest, ...change };
+    this.#write(this.#concernsFlash());
+  }
+
+  /** Last words: what is acknowledged ahead is told on flash too, where the tail was the only one to know. */
+  finish(): void {
+    if (this.#tail !== undefined && this.#latest.ahead.length > 0) this.#write(true);
+  }
+
+  #write(onFlash: boolean): void {
     try {
       this.#tail?.file.write(this.#latest);
       this.#tail?.file.alternate();
-      if (this.#concernsFlash()) {
+      if (onFlash) {
         this.#writer.write(this.#latest);
         this.#writer.alternate();
         this.#ackedSeqOnFlash = this.#latest.ackedSeq;
