@@ -72,6 +72,19 @@ export const commands: readonly Command[] = [
     run: async (args, io) => (await import("./status.ts")).status(args, io),
   },
   {
+    name: "simulate",
+    synopsis: "--for 7d [--config FILE] [--start TIME] [--seed N] [--svg FILE] [--json] [--all]",
+    summary: "Shows what sensors, rules and guards would do in the simulated world, in seconds",
+    details: `${CONFIG}  --for 7d        how long (default: 1d, at most 400d)
+  --start TIME    when it begins (default: today 00:00Z)
+  --seed N        another world than simulation.seed gives
+  --svg FILE      draws it
+  --all           the whole timeline (default: the first 200 lines)
+  The world, faults and outages of the broker are those of the configuration's simulation block.
+`,
+    run: async (args, io) => (await import("./simulate.ts")).simulate(args, io),
+  },
+  {
     name: "buffer",
     synopsis: "status|peek|export|drop [--config FILE] [--path FOLDER] [--json]",
     summary: "Looks into the outbox, and drops what waits in it, also while the node runs",

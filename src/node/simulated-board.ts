@@ -17,8 +17,8 @@ export interface SimulatedBoard {
   readonly board: SimBoard;
   /** How each sensor is wired, by sensor id. */
   readonly wires: ReadonlyMap<string, Wire>;
-  /** Lets the configured world and faults happen until `signal` aborts. */
-  run(signal: AbortSignal): Promise<void>;
+  /** Lets the configured world and faults happen until `signal` aborts. `askAgainMs`: see {@link runActivity}. */
+  run(signal: AbortSignal, askAgainMs?: number): Promise<void>;
 }
 
 export function chooseSimulatedBoard(config: Config, clock: Clock): BoardChoice {
@@ -39,8 +39,11 @@ function simulateBoard(config: Config, clock: Clock): SimulatedBoard {
   return {
     board,
     wires,
-    async run(signal) {
-      await Promise.all([runFaults(board, faults, wires, signal), runActivity(board, wires, signal)]);
+    async run(signal, askAgainMs) {
+      await Promise.all([
+        runFaults(board, faults, wires, signal),
+        runActivity(board, wires, signal, askAgainMs),
+      ]);
     },
   };
 }

@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import type { SimBoard } from "./board.ts";
 import type { Wire } from "./wiring.ts";
 
-/** How often the world is asked anew how busy a line is, milliseconds. */
+/** How often the world is asked anew how busy a line is, unless the caller says otherwise, milliseconds. */
 const ASK_AGAIN_MS = 1_000;
 const PULSE_MS = 40;
 
@@ -14,6 +14,7 @@ export async function runActivity(
   board: SimBoard,
   wires: ReadonlyMap<string, Wire>,
   signal: AbortSignal,
+  askAgainMs = ASK_AGAIN_MS,
 ): Promise<void> {
   const { clock, world, gpio } = board;
   const lines = [...wires].flatMap(([sensor, wire]) =>
@@ -26,12 +27,14 @@ export async function runActivity(
         () => world.get(sensor, "pulses_per_minute") / 60_000,
         () => gpio.pulse(pin, 1, PULSE_MS),
         signal,
+        askAgainMs,
       ),
       repeat(
         clock,
         () => world.get(sensor, "presses_per_hour") / 3_600_000,
         () => gpio.press(pin),
         signal,
+        askAgainMs,
       ),
     ]),
   );
@@ -43,12 +46,13 @@ async function repeat(
   perMs: () => number,
   act: () => Promise<void>,
   signal: AbortSignal,
+  askAgainMs: number,
 ): Promise<void> {
   let due = 0;
   let lastMs = clock.monotonicMs();
   while (!signal.aborted) {
     const rate = Math.max(0, perMs());
-    await clock.sleep(rate > 0 ? Math.min(ASK_AGAIN_MS, (1 - due) / rate) : ASK_AGAIN_MS, signal);
+    await clock.sleep(rate > 0 ? Math.min(askAgainMs, (1 - due) / rate) : askAgainMs, signal);
     const nowMs = clock.monotonicMs();
     due += rate * (nowMs - lastMs);
     lastMs = nowMs;

@@ -43,6 +43,20 @@ const fault = v.pipe(
   ),
 );
 
+const outage = v.pipe(
+  settings({
+    /** From the start to the first one. */
+    after: duration(),
+    for: duration({ minMs: 1 }),
+    /** From one to the next; absent: once. */
+    every: v.optional(duration({ minMs: 1 })),
+  }),
+  v.check(
+    ({ for: lastsMs, every: everyMs }) => everyMs === undefined || lastsMs < everyMs,
+    "an outage that comes back `every` so often needs a shorter `for`",
+  ),
+);
+
 /** The `simulation:` block of a configuration. */
 export const simulationSettings = settings({
   /** The same seed gives the same world, the same noise and the same mishaps. */
@@ -53,6 +67,8 @@ export const simulationSettings = settings({
     {},
   ),
   faults: v.optional(v.array(fault), []),
+  /** Times without a broker, for `fieldpost simulate`. */
+  outages: v.optional(v.array(outage), []),
 });
 
 export type SimulationSettings = v.InferOutput<typeof simulationSettings>;
