@@ -14,6 +14,7 @@ import { peerFlash } from "./peers/flash.ts";
 import { peerOpening } from "./peers/opening.ts";
 import { peerRates } from "./peers/rates.ts";
 import { misses, type Report, toJson, toText } from "./report.ts";
+import { safe } from "./safe.ts";
 import { makeScratchFolder } from "./scratch.ts";
 import { start } from "./start.ts";
 import { storm } from "./storm.ts";
@@ -21,6 +22,7 @@ import { storm } from "./storm.ts";
 const parts: readonly Part[] = [
   bundle,
   start,
+  safe,
   memory,
   outbox,
   drain,

@@ -1,8 +1,8 @@
 import type { Config } from "../config/config.ts";
-import type { LoadResult } from "../config/load.ts";
+import type { LoadResult, Outputs } from "../config/load.ts";
 import { formatProblem, type Problem } from "../config/problem.ts";
 import type { MachineNames } from "../config/substitute.ts";
-import { readConfigFile } from "../node/config-file.ts";
+import { readConfigFile, readOutputsFile } from "../node/config-file.ts";
 import { CliError, EXIT } from "./exit.ts";
 import { type CliIo, wantsColor } from "./io.ts";
 
@@ -16,6 +16,16 @@ export async function loadConfigFile(
   machine?: MachineNames,
 ): Promise<LoadResult> {
   return readConfigFile(file, { env, cwd, machine }).catch((error: Error) => {
+    throw new CliError(EXIT.config, error.message, { cause: error });
+  });
+}
+
+/** The outputs of a configuration file, whatever else is wrong with it. Throws as {@link loadConfigFile} does. */
+export async function loadOutputsFile(
+  file: string,
+  { env, cwd }: Pick<CliIo, "env" | "cwd">,
+): Promise<Outputs> {
+  return readOutputsFile(file, { env, cwd }).catch((error: Error) => {
     throw new CliError(EXIT.config, error.message, { cause: error });
   });
 }

@@ -6,7 +6,7 @@ import { type Clock, withDeadline } from "../device/clock.ts";
 import { linuxClock } from "../device/linux/clock.ts";
 import { outputsOf } from "../node/actuators.ts";
 import { boardChooser } from "../node/board.ts";
-import { DEFAULT_CONFIG, loadOrExplain } from "./config-file.ts";
+import { DEFAULT_CONFIG, loadOutputsFile, showProblems } from "./config-file.ts";
 import { EXIT } from "./exit.ts";
 import type { CliIo } from "./io.ts";
 
@@ -15,7 +15,8 @@ const OUTPUT_DEADLINE_MS = 2_000;
 
 /**
  * `fieldpost safe [--config FILE]`: drives every actuator to its `safe` value from nothing but the configuration. What a
- * service runs after any exit, because a board goes on driving its outputs when the process is gone.
+ * service runs after any exit, because a board goes on driving its outputs when the process is gone. What else is wrong with
+ * the configuration does not matter here; of an output that is wrong itself, the others are driven all the same.
  */
 export async function safe(args: string[], io: CliIo): Promise<number> {
   const { values } = parseArgs({
@@ -26,11 +27,12 @@ export async function safe(args: string[], io: CliIo): Promise<number> {
     },
     strict: true,
   });
-  const config = await loadOrExplain(values.config, io);
+  const { config, problems } = await loadOutputsFile(values.config, io);
+  if (problems.length > 0) showProblems(problems, values.config, io);
   if (!config) return EXIT.config;
   const clock = linuxClock();
   const { board } = (await boardChooser(values.simulate))(config, clock);
-  let exitCode: number = EXIT.done;
+  let exitCode: number = problems.length > 0 ? EXIT.config : EXIT.done;
   const makeSafe = async (actuator: ActuatorConfig) => {
     try {
       await withDeadline(clock, "the output", OUTPUT_DEADLINE_MS, drive(actuator, board, clock));

@@ -5,6 +5,7 @@ import { loadSensorDrivers } from "../sensors/registry.ts";
 import { type Config, freezeDeep } from "./config.ts";
 import { driversNamed, type ImportDriver, importCustomDrivers } from "./custom-drivers.ts";
 import { inFileOrder, placeFindings } from "./finding.ts";
+import { outputsOnly, unresolvedIn, withoutWrong } from "./outputs-only.ts";
 import type { Problem } from "./problem.ts";
 import { openSource } from "./source.ts";
 import { type SubstitutionSources, substitute } from "./substitute.ts";
@@ -52,4 +53,39 @@ export async function loadConfig(text: string, sources: ConfigSources): Promise<
     config: freezeDeep(config),
     warnings: inFileOrder(placeFindings(warnings, root, source, secrets)),
   };
+}
+
+/** The outputs that a configuration describes, as far as they can be understood, and what is wrong with the others. */
+export interface Outputs {
+  /** Absent where the file as a whole cannot be read. */
+  readonly config?: Config;
+  readonly problems: readonly Problem[];
+}
+
+/** As often as what is wrong is taken out to look at the rest. */
+const MAX_PASSES = 4;
+
+/** Reads no more of a configuration than its outputs. Never rejects. */
+export async function loadOutputs(text: string, sources: ConfigSources): Promise<Outputs> {
+  const { file, dir = dirname(file), readFile } = sources;
+  const source = openSource(file, text.replace(/^\ufeff/, ""));
+  const parsed = parseYaml(source);
+  if (!parsed.root) return { problems: inFileOrder(parsed.problems) };
+  const { root, problems, secrets } = substitute(outputsOnly(parsed.root), source, { ...sources, dir });
+  const kinds = await loadActuatorKinds(driversNamed(root, "actuators"));
+  const found = [...parsed.problems, ...problems];
+  let rest = withoutWrong(root, unresolvedIn(root));
+  for (let pass = 0; pass < MAX_PASSES; pass++) {
+    const { config, findings } = validate(rest, {
+      drivers: new Map(),
+      customDrivers: new Map(),
+      kinds,
+      dir,
+      readFile,
+    });
+    if (config) return { config: freezeDeep(config), problems: inFileOrder(found) };
+    found.push(...placeFindings(findings, rest, source, secrets));
+    rest = withoutWrong(rest, findings);
+  }
+  return { problems: inFileOrder(found) };
 }

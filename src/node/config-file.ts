@@ -2,7 +2,13 @@ import { createReadStream, readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { unreadable } from "../config/files.ts";
-import { type LoadResult, loadConfig } from "../config/load.ts";
+import {
+  type ConfigSources,
+  type LoadResult,
+  loadConfig,
+  loadOutputs,
+  type Outputs,
+} from "../config/load.ts";
 import type { MachineNames } from "../config/substitute.ts";
 import { MAX_FILE_BYTES } from "../config/yaml.ts";
 import { withDeadline } from "../device/clock.ts";
@@ -23,10 +29,20 @@ export interface ConfigFileOptions {
 }
 
 /** Reads a configuration file of this machine. Rejects, with an error for people, where the file cannot be read. */
-export async function readConfigFile(
+export async function readConfigFile(file: string, options: ConfigFileOptions): Promise<LoadResult> {
+  return readWith(loadConfig, file, options);
+}
+
+/** Reads the outputs of a configuration file, whatever else is wrong with it. Rejects as {@link readConfigFile} does. */
+export async function readOutputsFile(file: string, options: ConfigFileOptions): Promise<Outputs> {
+  return readWith(loadOutputs, file, options);
+}
+
+async function readWith<R>(
+  load: (text: string, sources: ConfigSources) => Promise<R>,
   file: string,
   { env, cwd, machine = thisMachine(), readFile = (path) => readFileSync(path, "utf8") }: ConfigFileOptions,
-): Promise<LoadResult> {
+): Promise<R> {
   const clock = linuxClock();
   const path = resolve(cwd, file);
   const text = await readBounded(path).catch((error: unknown) => {
@@ -34,7 +50,7 @@ export async function readConfigFile(
       cause: error,
     });
   });
-  return loadConfig(text, {
+  return load(text, {
     file,
     dir: dirname(path),
     env,

@@ -102,6 +102,8 @@ export function i2cBusNumber(name: string): number {
 export interface LoopChip {
   /** Changes registers from the chip's side. */
   poke(register: number, values: readonly number[]): void;
+  /** What the chip's side sees in a register. */
+  peek(register: number): number;
   /** Takes it off the bus. */
   detach(): void;
 }
@@ -118,6 +120,7 @@ export function attachChip(address: number): LoopChip {
       writeSync(file, Uint8Array.from(values), 0, values.length, register);
       closeSync(file);
     },
+    peek: (register) => readFileSync(registers)[register]!,
     detach: () => unbindKernelDriver(bus, ownAddress),
   };
 }
