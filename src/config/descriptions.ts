@@ -19,7 +19,7 @@ export const blockDescriptions: Readonly<Record<string, string>> = {
 };
 
 export const mqttDescriptions: Readonly<Record<string, string>> = {
-  url: "mqtt://, mqtts://, ws:// or wss:// with the broker's host; a list is tried in turn",
+  url: "mqtt://, mqtts://, ws:// or wss:// with the broker's host, or mqtt+unix:// with a path; a list is tried in turn",
   version: "Protocol version; auto tries 5 and falls back to 3.1.1",
   client_id: "Default: the device id",
   username: "The name that the broker knows the node by",
@@ -28,6 +28,7 @@ export const mqttDescriptions: Readonly<Record<string, string>> = {
   keepalive: "A silent link is found dead after one and a half of these",
   tls: "Certificates, as PEM files",
   session_expiry: "How long the broker keeps the session, and so queues commands, while the node is away",
+  will_delay: "How long the broker waits after a lost link before it says offline. MQTT 5 only",
   max_in_flight: "Records sent before the first of them is acknowledged; the broker's own limit counts too",
   reconnect: "Shortest and longest pause between attempts",
   home_assistant: "Announces the node and its entities to Home Assistant. Absent: off",

@@ -35,6 +35,8 @@ export const deviceSettings = settings({
   name: v.optional(described(text(128), "Shown to people")),
 });
 
+const userProperty = v.pipe(v.string("expected a text"), v.maxBytes(1_024, "must be at most 1024 bytes"));
+
 export const telemetrySettings = settings({
   interval: v.optional(
     described(
@@ -46,6 +48,18 @@ export const telemetrySettings = settings({
   qos: v.optional(
     described(v.picklist([0, 1, 2]), "MQTT quality of service; below 1 nothing is promised to arrive"),
     1,
+  ),
+  message_expiry: v.optional(
+    described(
+      duration({ minMs: 1_000, maxMs: 0xffff_ffff * 1_000 }),
+      "How long the broker may keep a record for a consumer that is away. MQTT 5 only. Absent: as long as it wants",
+    ),
+  ),
+  user_properties: v.optional(
+    described(
+      v.record(userProperty, userProperty),
+      "Sent with each record, for brokers that route by them. MQTT 5 only",
+    ),
   ),
   encoding: v.optional(described(v.picklist(ENCODINGS), "How readings and events are written"), "json"),
 });

@@ -1,11 +1,11 @@
-import { isSecure } from "../mqtt/server.ts";
+import { isLocal, isSecure } from "../mqtt/server.ts";
 import type { Config } from "./config.ts";
 import { type Finding, wrongValue } from "./finding.ts";
 
 /** What a configuration may say, but seldom should. */
 export function warningsOf({ mqtt, buffer, sensors, actuators }: Config): Finding[] {
   const warnings: Finding[] = [];
-  const inClear = mqtt.url.some((server) => !isSecure(server) && !isLoopback(server.host));
+  const inClear = mqtt.url.some((server) => !isSecure(server) && !isLocal(server));
   if (mqtt.password !== undefined && inClear) {
     warnings.push(
       wrongValue(["mqtt", "password"], "the password is sent unencrypted; use mqtts:// or wss://"),
@@ -32,8 +32,4 @@ export function warningsOf({ mqtt, buffer, sensors, actuators }: Config): Findin
     });
   }
   return warnings;
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127\./.test(host);
 }

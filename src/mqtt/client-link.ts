@@ -12,7 +12,13 @@ import {
   PublishRefusedError,
   SessionTakenOverError,
 } from "./link.ts";
-import { inWords, PACKET_TOO_LARGE, SESSION_TAKEN_OVER, TOPIC_NAME_INVALID } from "./reason-codes.ts";
+import {
+  inWords,
+  PACKET_TOO_LARGE,
+  redirectIn,
+  SESSION_TAKEN_OVER,
+  TOPIC_NAME_INVALID,
+} from "./reason-codes.ts";
 
 export interface ClientLinkOptions extends LinkOptions {
   readonly client: MqttClient;
@@ -136,6 +142,11 @@ export function createLink(options: ClientLinkOptions): OpenLink {
   });
   client.on("disconnect", (packet) => {
     const words = inWords(packet.reasonCode ?? 0, packet.properties?.reasonString);
+    const redirect = redirectIn(packet.reasonCode, packet.properties);
+    if (redirect) {
+      lastWords = redirect;
+      return;
+    }
     const Reason = packet.reasonCode === SESSION_TAKEN_OVER ? SessionTakenOverError : Error;
     lastWords = new Reason(`the broker ended the connection: ${words}`);
   });
@@ -202,18 +213,36 @@ function faultOf(message: Outgoing, { maximumPacketBytes }: Limits): number | un
 }
 
 function publishOptions(message: Outgoing, limits: Limits): IClientPublishOptions {
-  const { qos, retain, correlationData } = message;
+  const { qos, retain, correlationData, expirySeconds, userProperties } = message;
+  const properties = {
+    ...(correlationData && { correlationData: Buffer.from(correlationData) }),
+    ...(expirySeconds !== undefined && { messageExpiryInterval: expirySeconds }),
+    ...(userProperties && { userProperties: { ...userProperties } }),
+  };
   return {
     qos: Math.min(qos, limits.maximumQos) as Outgoing["qos"],
     retain: retain && limits.retainAvailable,
-    ...(correlationData && { properties: { correlationData: Buffer.from(correlationData) } }),
+    ...(Object.keys(properties).length > 0 && { properties }),
   };
 }
 
 /** The PUBLISH packet's size, never too low: 5 bytes of fixed header, 2 each of topic length and identifier, properties. */
-function packetBytesAtMost({ topic, payload, correlationData }: Outgoing): number {
+function packetBytesAtMost({ topic, payload, correlationData, userProperties = {} }: Outgoing): number {
+  const pairs = Object.entries(userProperties).flat();
+  // Message Expiry Interval, Topic Alias; a user property has an identifier and two lengths.
+  const propertyBytes = pairs.reduce((sum, text) => sum + 3 + Buffer.byteLength(text), 5 + 3);
   const payloadBytes = typeof payload === "string" ? Buffer.byteLength(payload) : payload.length;
-  return 5 + 2 + Buffer.byteLength(topic) + 2 + 4 + 3 + (correlationData?.length ?? 0) + payloadBytes;
+  return (
+    5 +
+    2 +
+    Buffer.byteLength(topic) +
+    2 +
+    4 +
+    3 +
+    propertyBytes +
+    (correlationData?.length ?? 0) +
+    payloadBytes
+  );
 }
 
 function asRefusal(error: Error): Error {

@@ -5,10 +5,16 @@ import { type Clock, withDeadline } from "../device/clock.ts";
 import type { Log } from "../log.ts";
 import { createLink } from "./client-link.ts";
 import type { Dial } from "./dial.ts";
-import { ConnectionRefusedError, type Incoming, type OpenLink, UnsupportedVersionError } from "./link.ts";
+import {
+  ConnectionRefusedError,
+  type Incoming,
+  type OpenLink,
+  ServerRedirectError,
+  UnsupportedVersionError,
+} from "./link.ts";
 import { createIncomingStore, createNoStore } from "./no-store.ts";
 import { createPacketIds } from "./packet-ids.ts";
-import { inWords, isVersionRefusal } from "./reason-codes.ts";
+import { inWords, isVersionRefusal, redirectIn } from "./reason-codes.ts";
 import { formatServer, type Server } from "./server.ts";
 
 export interface LinkOptions {
@@ -23,6 +29,8 @@ export interface LinkOptions {
   readonly sessionExpiryMs: number;
   /** Retained, QoS 1: what the broker says of the node when the link breaks. */
   readonly will?: { readonly topic: string; readonly payload: string };
+  /** How long the broker waits before it says so (MQTT 5, section 3.1.3.2.2): a short outage then makes no noise. Default: 0. */
+  readonly willDelayMs?: number;
   /** From dialling to CONNACK. Default: 20 s. */
   readonly connectTimeoutMs?: number;
   /** How long the broker may take over a PUBACK, from when no older one is missing. Default: two keep alive intervals, at least 20 s. */
@@ -83,7 +91,7 @@ async function open(options: LinkOptions, dial: Dial, signal: AbortSignal): Prom
 }
 
 function createClient(stream: Duplex, options: LinkOptions): MqttClient {
-  const { server, version, sessionExpiryMs, will } = options;
+  const { server, version, sessionExpiryMs, will, willDelayMs = 0 } = options;
   return new MqttClient(() => stream, {
     protocol: server.scheme,
     host: server.host,
@@ -94,7 +102,16 @@ function createClient(stream: Duplex, options: LinkOptions): MqttClient {
     ...(options.password === undefined ? {} : { password: options.password }),
     clean: sessionExpiryMs === 0,
     keepalive: Math.ceil(options.keepaliveMs / 1_000),
-    ...(will && { will: { topic: will.topic, payload: Buffer.from(will.payload), qos: 1, retain: true } }),
+    ...(will && {
+      will: {
+        topic: will.topic,
+        payload: Buffer.from(will.payload),
+        qos: 1,
+        retain: true,
+        ...(version === 5 &&
+          willDelayMs > 0 && { properties: { willDelayInterval: Math.ceil(willDelayMs / 1_000) } }),
+      },
+    }),
     ...(version === 5 && {
       properties: {
         sessionExpiryInterval: Math.ceil(sessionExpiryMs / 1_000),
@@ -102,6 +119,8 @@ function createClient(stream: Duplex, options: LinkOptions): MqttClient {
         maximumPacketSize: MAXIMUM_PACKET_BYTES,
       },
     }),
+    // As many as the broker takes (Topic Alias Maximum): a topic then goes out once a link.
+    autoAssignTopicAlias: version === 5,
     reconnectPeriod: 0,
     resubscribe: false,
     queueQoSZero: false,
@@ -132,7 +151,12 @@ function accepted(
       client.off("packetreceive", answered).off("close", closed);
     };
     const answered = (packet: Packet) => {
-      if (packet.cmd !== "connack" || (packet.reasonCode ?? packet.returnCode) !== 0) return;
+      if (packet.cmd !== "connack") return;
+      const code = packet.reasonCode ?? packet.returnCode;
+      if (code !== 0) {
+        fault ??= redirectIn(code, packet.properties);
+        return;
+      }
       settle();
       resolve(createLink({ ...options, client, stream, connack: packet }));
     };
@@ -161,6 +185,7 @@ function accepted(
 
 function whyNotAccepted(fault: Error | undefined, { server, version }: LinkOptions): Error {
   const code = (fault as { code?: unknown } | undefined)?.code;
+  if (fault instanceof ServerRedirectError) return fault;
   const at = formatServer(server);
   if (typeof code === "number" && isVersionRefusal(code))
     return new UnsupportedVersionError(`${at} does not speak MQTT ${version === 5 ? "5" : "3.1.1"}`, {

@@ -1,4 +1,5 @@
 import type { PeerCertificate } from "node:tls";
+import { CertificateNotYetValidError } from "./link.ts";
 import { formatServer, type Server } from "./server.ts";
 
 type CodedError = Error & { readonly code?: string; readonly errors?: readonly CodedError[] };
@@ -9,7 +10,8 @@ export function explainDialError(error: Error, server: Server): Error {
   return new Error(`${formatServer(server)}: ${networkFault(cause, server)}`, { cause: error });
 }
 
-function networkFault({ code, message }: CodedError, { host, port }: Server): string {
+function networkFault({ code, message }: CodedError, { scheme, host, port }: Server): string {
+  if (scheme === "mqtt+unix") return socketFault(code) ?? message;
   switch (code) {
     case "ECONNREFUSED":
       return `nothing listens on port ${port} (connection refused)`;
@@ -26,6 +28,19 @@ function networkFault({ code, message }: CodedError, { host, port }: Server): st
       return "the connection was reset";
     default:
       return message;
+  }
+}
+
+function socketFault(code: string | undefined): string | undefined {
+  switch (code) {
+    case "ENOENT":
+      return "there is no such socket: does the broker run, and does it listen there?";
+    case "ECONNREFUSED":
+      return "nobody listens on that socket any more: does the broker run?";
+    case "EACCES":
+      return "this user may not use that socket";
+    default:
+      return undefined;
   }
 }
 
@@ -50,7 +65,8 @@ export async function explainTlsError(
   if (fault === undefined) return explainDialError(error, context.server);
   const shown = fault.needsCertificate ? await certificate().catch(() => undefined) : undefined;
   const words = fault.say(describe(shown), context, shown);
-  return new Error(`${formatServer(context.server)}: ${words}`, { cause: error });
+  const Explained = (error as CodedError).code === "CERT_NOT_YET_VALID" ? CertificateNotYetValidError : Error;
+  return new Explained(`${formatServer(context.server)}: ${words}`, { cause: error });
 }
 
 interface Fault {

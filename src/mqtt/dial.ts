@@ -61,12 +61,15 @@ async function tlsOptions(
 }
 
 async function dialTcp(server: Server, signal: AbortSignal): Promise<Duplex> {
-  const socket = connectTcp({
-    host: server.host,
-    port: server.port,
-    noDelay: true,
-    autoSelectFamilyAttemptTimeout: ADDRESS_ATTEMPT_MS,
-  });
+  const socket =
+    server.scheme === "mqtt+unix"
+      ? connectTcp({ path: server.host })
+      : connectTcp({
+          host: server.host,
+          port: server.port,
+          noDelay: true,
+          autoSelectFamilyAttemptTimeout: ADDRESS_ATTEMPT_MS,
+        });
   try {
     return await opened(socket, "connect", signal);
   } catch (error) {

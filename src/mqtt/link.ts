@@ -17,6 +17,10 @@ export interface Outgoing {
   readonly qos: 0 | 1 | 2;
   readonly retain: boolean;
   readonly correlationData?: Uint8Array;
+  /** How long the broker may keep it for a consumer that is away (section 3.3.2.3.3), seconds. MQTT 5 only. */
+  readonly expirySeconds?: number | undefined;
+  /** For whoever routes or filters (section 3.3.2.3.7). MQTT 5 only. */
+  readonly userProperties?: Readonly<Record<string, string>> | undefined;
 }
 
 /** One connection with the broker, from its CONNACK until it is lost. Never reconnects: the session makes another. */
@@ -71,6 +75,22 @@ export class LinkClosedError extends Error {
 /** The broker ended the link for another client with the same client id (MQTT 5, section 3.1.4, [MQTT-3.1.4-3]). */
 export class SessionTakenOverError extends Error {
   override readonly name = "SessionTakenOverError";
+}
+
+/** The broker's certificate begins in the future, by this machine's clock. */
+export class CertificateNotYetValidError extends Error {
+  override readonly name = "CertificateNotYetValidError";
+}
+
+/** The broker sends the client elsewhere (MQTT 5, section 4.11). */
+export class ServerRedirectError extends Error {
+  override readonly name = "ServerRedirectError";
+  /** Server Reference: `host`, `host:port` or `[address]:port`, one or several. */
+  readonly reference: string;
+  constructor(reference: string) {
+    super(`the broker sends this client to ${reference}`);
+    this.reference = reference;
+  }
 }
 
 /** The broker answered CONNECT with a refusal. */

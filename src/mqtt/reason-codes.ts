@@ -1,3 +1,8 @@
+import { ServerRedirectError } from "./link.ts";
+
+const USE_ANOTHER_SERVER = 0x9c;
+const SERVER_MOVED = 0x9d;
+
 /** MQTT 3.1.1 return codes of CONNACK (section 3.2.2.3). */
 const RETURN_CODES: Readonly<Record<number, string>> = {
   1: "unacceptable protocol version",
@@ -64,6 +69,16 @@ export function isFinalRefusal(code: number): boolean {
 /** The two codes by which a broker says that it does not speak this version of MQTT. */
 export function isVersionRefusal(code: number): boolean {
   return code === 0x01 || code === 0x84;
+}
+
+/** Where a broker sends its client, if it does and says where (MQTT 5, section 4.11). */
+export function redirectIn(
+  code: number | undefined,
+  properties: { readonly serverReference?: string | undefined } | undefined,
+): ServerRedirectError | undefined {
+  const reference = properties?.serverReference;
+  const moved = code === USE_ANOTHER_SERVER || code === SERVER_MOVED;
+  return moved && reference ? new ServerRedirectError(reference) : undefined;
 }
 
 /** A reason or return code in words, with the broker's own (MQTT 5 Reason String) where it gave some. */

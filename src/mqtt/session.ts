@@ -3,9 +3,14 @@ import type { Random } from "../device/random.ts";
 import type { Log } from "../log.ts";
 import { eitherAborts } from "./aborts.ts";
 import { type BackoffBounds, backoffMs } from "./backoff.ts";
-import { type OpenLink, UnsupportedVersionError } from "./link.ts";
+import {
+  CertificateNotYetValidError,
+  type OpenLink,
+  ServerRedirectError,
+  UnsupportedVersionError,
+} from "./link.ts";
 import { createRivalWatch } from "./rival.ts";
-import { formatServer, type Server } from "./server.ts";
+import { formatServer, referredServer, type Server } from "./server.ts";
 
 /** Something to do on each new link, in its turn. The last one may go on until the link closes. */
 export interface LinkStep {
@@ -63,6 +68,11 @@ export interface Session {
 /** A link that lived this long ended an outage; one that did not may be part of it (two nodes with one client id). */
 const STABLE_LINK_MS = 30_000;
 
+/** Brokers that send us in a circle are left after so many. */
+const MAX_REDIRECTS = 3;
+
+const LOOK_AT_CLOCK_MS = 1_000;
+
 const FAREWELL_MS = 1_000;
 
 export const ONLINE = "online";
@@ -84,7 +94,23 @@ export function createSession(options: SessionOptions): Session {
   let outageLogged = false;
   const rivals = createRivalWatch(options.clientId);
 
-  const server = () => servers[turn % servers.length]!;
+  /** Where a broker has sent us: used until it fails. */
+  let redirected: Server | undefined;
+  let redirects = 0;
+  /** The last attempt failed for a certificate that is not valid yet, by a clock that nobody has set. */
+  let waitsForClock = false;
+
+  const server = () => redirected ?? servers[turn % servers.length]!;
+
+  /** Whether the reason is a broker that sends us elsewhere, and there is an elsewhere to go to at once. */
+  function follow(reason: unknown): boolean {
+    if (!(reason instanceof ServerRedirectError) || redirects >= MAX_REDIRECTS) return false;
+    const next = referredServer(reason.reference, server());
+    if (next === undefined) return false;
+    redirects++;
+    redirected = next;
+    return true;
+  }
 
   async function connect(signal: AbortSignal): Promise<OpenLink> {
     const { version } = options;
@@ -109,13 +135,37 @@ export function createSession(options: SessionOptions): Session {
   }
 
   async function tryConnect(signal: AbortSignal): Promise<OpenLink | undefined> {
-    attempts++;
-    attemptDueMs = clock.monotonicMs();
-    try {
-      return await connect(signal);
-    } catch (error) {
-      if (!signal.aborted) failed(error as Error, "cannot connect to the broker");
-      return undefined;
+    for (;;) {
+      attempts++;
+      attemptDueMs = clock.monotonicMs();
+      waitsForClock = false;
+      try {
+        return await connect(signal);
+      } catch (error) {
+        if (signal.aborted) return undefined;
+        waitsForClock = error instanceof CertificateNotYetValidError && !clock.synced();
+        failed(
+          error as Error,
+          waitsForClock
+            ? "cannot connect to the broker before the clock is set"
+            : "cannot connect to the broker",
+        );
+        if (follow(error)) continue;
+        if (redirected === undefined) turn++;
+        redirected = undefined;
+        redirects = 0;
+        return undefined;
+      }
+    }
+  }
+
+  /** A clock that is set ends the wait for it. */
+  async function pause(waitMs: number, signal: AbortSignal): Promise<void> {
+    const endMs = clock.monotonicMs() + waitMs;
+    for (;;) {
+      const leftMs = endMs - clock.monotonicMs();
+      if (signal.aborted || leftMs <= 0 || (waitsForClock && clock.synced())) return;
+      await clock.sleep(waitsForClock ? Math.min(leftMs, LOOK_AT_CLOCK_MS) : leftMs, signal);
     }
   }
 
@@ -139,8 +189,13 @@ export function createSession(options: SessionOptions): Session {
     if (signal.aborted) return false;
     const livedMs = sinceMs - startMs;
     const isStable = livedMs >= STABLE_LINK_MS;
-    if (isStable) waits = 0;
+    if (isStable) {
+      waits = 0;
+      redirects = 0;
+    }
     const reason = link.closed.reason as Error;
+    if (follow(reason)) waits = 0;
+    else redirected = undefined;
     const rival = rivals.suspect({ livedMs, reason });
     failed(rival ?? reason, "lost the broker");
     return rival !== undefined && !isStable;
@@ -189,7 +244,6 @@ export function createSession(options: SessionOptions): Session {
           isRivalled = await live(link, signal);
           refused = 0;
         } else {
-          turn++;
           refused++;
         }
         // Every server of the list gets its turn before the wait.
@@ -198,7 +252,7 @@ export function createSession(options: SessionOptions): Session {
         const bounds = isRivalled ? truce(options.reconnect) : options.reconnect;
         const waitMs = backoffMs(waits, bounds, random);
         attemptDueMs = clock.monotonicMs() + waitMs;
-        await clock.sleep(waitMs, signal);
+        await pause(waitMs, signal);
       }
     },
     hasSession: () => current !== undefined && !current.closed.aborted,

@@ -111,6 +111,7 @@ export const mqttSettings = v.pipe(
     keepalive: v.optional(duration({ minMs: 1_000, maxMs: MAX_UINT16 * 1_000 }), "25s"),
     tls: v.optional(tls),
     session_expiry: v.optional(duration({ maxMs: MAX_SESSION_EXPIRY_MS }), "0s"),
+    will_delay: v.optional(duration({ maxMs: MAX_SESSION_EXPIRY_MS }), "0s"),
     max_in_flight: v.optional(
       v.pipe(
         v.number("expected a whole number"),
@@ -129,6 +130,13 @@ export const mqttSettings = v.pipe(
       "has no effect: no url starts with mqtts:// or wss://",
     ),
     ["tls"],
+  ),
+  v.forward(
+    v.check(
+      ({ will_delay, session_expiry }) => will_delay <= session_expiry,
+      "must not be longer than session_expiry: when the session ends, the broker says offline",
+    ),
+    ["will_delay"],
   ),
   v.forward(
     // MQTT 3.1.1, section 3.1.2.9 [MQTT-3.1.2-22]; MQTT 5 allows it.

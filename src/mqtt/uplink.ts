@@ -32,6 +32,8 @@ export interface UplinkOptions {
   readonly encode?: EncodeRecord;
   /** What is known of earlier kernel boots; absent: nothing. */
   readonly boots?: BootOffsets;
+  /** What goes with each record in MQTT 5. */
+  readonly properties?: Pick<Outgoing, "expirySeconds" | "userProperties">;
   /** Records on the way to the broker at once; capped by its Receive Maximum. */
   readonly maxInFlight: number;
   /**
@@ -247,6 +249,7 @@ export function createUplink(options: UplinkOptions): Uplink {
       payload: spell(seq, sampleTime(sample, clock, boots), resent ? { ...sample, resent } : sample),
       qos,
       retain: false,
+      ...options.properties,
     };
   }
 

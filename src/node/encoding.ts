@@ -1,5 +1,6 @@
 import type { Config } from "../config/config.ts";
 import { type EncodeRecord, encodeJson } from "../mqtt/encoding.ts";
+import type { Outgoing } from "../mqtt/link.ts";
 import type { SenmlOptions } from "../mqtt/senml.ts";
 import { fieldsOf } from "../sensors/driver.ts";
 import { filteredFields } from "../sensors/filters.ts";
@@ -16,6 +17,15 @@ export async function encodingOf(config: Config): Promise<EncodeRecord> {
     case "senml+cbor":
       return (await import("../mqtt/encoding-senml-cbor.ts")).senmlCborEncoder(senmlOptions(config));
   }
+}
+
+/** What goes with each record in MQTT 5. */
+export function recordProperties({ telemetry }: Config): Pick<Outgoing, "expirySeconds" | "userProperties"> {
+  const { message_expiry: expiryMs, user_properties: userProperties } = telemetry;
+  return {
+    ...(expiryMs !== undefined && { expirySeconds: Math.ceil(expiryMs / 1_000) }),
+    ...(userProperties && { userProperties }),
+  };
 }
 
 function senmlOptions({ device, sensors }: Config): SenmlOptions {

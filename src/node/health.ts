@@ -12,6 +12,8 @@ import type { LoopWatch, ProcessVitals } from "./vitals.ts";
 export interface HealthSources {
   readonly topic: string;
   readonly intervalMs: number;
+  /** The broker's certificate is not checked: `health` says so each time. */
+  readonly insecure: boolean;
   /** The file system whose free space matters: the outbox's. */
   readonly diskPath: string;
   readonly clock: Clock;
@@ -95,6 +97,7 @@ async function healthReport(
       reconnects: Math.max(0, (session?.connects ?? 0) - 1),
       last_error: session?.lastError,
       signal_dbm: signalDbm,
+      ...(sources.insecure && { insecure: true }),
     },
     sensors: Object.fromEntries([...sources.samplers].map(([id, sampler]) => [id, sensorHealth(sampler)])),
   };

@@ -26,7 +26,7 @@ import { aboutNode } from "./about.ts";
 import { createAccounts } from "./accounts.ts";
 import type { Actuators } from "./actuators.ts";
 import { BOOT_TIMES, openBootTimes } from "./boot-times.ts";
-import { encodingOf } from "./encoding.ts";
+import { encodingOf, recordProperties } from "./encoding.ts";
 import { createForecaster } from "./forecast.ts";
 import { createHealth } from "./health.ts";
 import { outboxOptions } from "./outbox-options.ts";
@@ -131,6 +131,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
   // What an earlier run reported broken is not known to be so now.
   for (const { id } of config.sensors) retained.set(topics.fault(id), "");
 
+  if (config.mqtt.tls?.insecure) log.warn("the broker's certificate is not checked: anybody can pose as it");
   const readings = createReadings();
   const samplers = createSamplers(config, {
     board,
@@ -181,6 +182,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     topicRoot: topics.root,
     qos: config.telemetry.qos,
     encode: await encodingOf(config),
+    properties: recordProperties(config),
     maxInFlight: config.mqtt.max_in_flight,
     order: config.buffer.replay.order,
     bootSeq,
@@ -204,6 +206,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
   const health = createHealth({
     topic: topics.health,
     intervalMs: config.health.interval,
+    insecure: config.mqtt.tls?.insecure === true,
     diskPath: config.buffer.path,
     clock,
     host: board.host,

@@ -40,6 +40,7 @@ export function createPresence({ mqtt }: Config, parts: PresenceParts): Session 
           keepaliveMs: mqtt.keepalive,
           sessionExpiryMs: mqtt.session_expiry,
           will: { topic: topics.status, payload: OFFLINE },
+          willDelayMs: mqtt.will_delay,
           onMessage: parts.receive,
           clock,
           log,

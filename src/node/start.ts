@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import type { Config } from "../config/config.ts";
 import { formatProblem } from "../config/problem.ts";
 import { linuxClock } from "../device/linux/clock.ts";
@@ -11,6 +10,7 @@ import { nodeFiles } from "../outbox/files/node.ts";
 import { boardChooser } from "./board.ts";
 import { readConfigFile } from "./config-file.ts";
 import type { Node, NodeStatus } from "./node.ts";
+import { readingKeys } from "./private-key.ts";
 import { type Surroundings, supervise } from "./supervisor.ts";
 import { processVitals } from "./vitals.ts";
 
@@ -26,7 +26,7 @@ export async function realSurroundings(
     files: nodeFiles(),
     vitals: processVitals(),
     localSockets: (outboxPath) => [SERVICE_SOCKET, socketInOutbox(outboxPath)],
-    dialFor: ({ mqtt }: Config) => networkDial(mqtt.tls, (path) => readFile(path)),
+    dialFor: ({ mqtt }: Config) => networkDial(mqtt.tls, readingKeys(mqtt.tls?.key, given.log)),
   };
 }
 

@@ -23,7 +23,7 @@ describe("mqtt settings", () => {
 
   test("a list of urls keeps its order", () => {
     const { url } = v.parse(mqttSettings, { url: ["mqtts://a", "wss://b/x?y=1", "ws://[::1]:8083"] });
-    expect(url.map(formatServer)).toEqual(["mqtts://a:8883", "wss://b:443/x?y=1", "ws://[::1]:8083/mqtt"]);
+    expect(url.map(formatServer)).toEqual(["mqtts://a:8883", "wss://b:8084/x?y=1", "ws://[::1]:8083/mqtt"]);
   });
 
   test("a version may be written as a number", () => {
@@ -69,7 +69,13 @@ describe("mqtt settings", () => {
 
 describe("parseServer", () => {
   test("reads back what formatServer wrote", () => {
-    for (const text of ["mqtt://h:1", "mqtts://[fe80::1]:8883", "ws://h:80/mqtt", "wss://h:8084/a/b?c=d"])
+    for (const text of [
+      "mqtt://h:1",
+      "mqtts://[fe80::1]:8883",
+      "ws://h:80/mqtt",
+      "wss://h:8084/a/b?c=d",
+      "mqtt+unix:///run/b.sock",
+    ])
       expect(formatServer(parseServer(text))).toBe(text);
   });
 });
