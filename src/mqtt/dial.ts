@@ -113,7 +113,9 @@ async function openTls(server: Server, options: ConnectionOptions): Promise<TLSS
 
 /** MQTT over WebSocket (MQTT 5, section 6). Loaded only here: most nodes never need it. */
 async function webSocketOver(socket: Duplex, { scheme, host, port, path = "/" }: Server): Promise<Duplex> {
-  const { streamBuilder } = await import("mqtt/lib/connect/ws");
+  const module = await import("mqtt/lib/connect/ws");
+  // A CommonJS module that is a part of the bundle has nothing but its default export.
+  const { streamBuilder } = (module as unknown as { readonly default?: typeof module }).default ?? module;
   const hostname = host.includes(":") ? `[${host}]` : host;
   const options = {
     protocol: scheme,
