@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need from the system: a real mosquitto, and openssl for its test certificates.
+# Installs what the tests need from the system: a real mosquitto with its clients, and openssl for its test certificates.
 # Does so only where it may (Debian, root, or sudo without a password); elsewhere it names what is missing.
 set -euo pipefail
 
@@ -8,6 +8,7 @@ PATH="$PATH:/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin"
 
 missing=()
 command -v mosquitto >/dev/null || missing+=(mosquitto)
+command -v mosquitto_pub >/dev/null || missing+=(mosquitto-clients)
 command -v openssl >/dev/null || missing+=(openssl)
 [ ${#missing[@]} -eq 0 ] && exit 0
 
