@@ -159,6 +159,20 @@ export const commands: readonly Command[] = [
     run: async (args, io) => (await import("./sub.ts")).sub(args, io),
   },
   {
+    name: "scan",
+    synopsis: "[--json] [--simulate --config FILE]",
+    summary: "Finds what hangs on the board: I2C, 1-Wire, GPIO, and chips that the kernel serves",
+    details: `${CONFIG}${SIMULATE}  It only reads: no byte is written to any chip.\n`,
+    run: async (args, io) => (await import("./scan.ts")).scan(args, io),
+  },
+  {
+    name: "doctor",
+    synopsis: "[--config FILE] [--simulate] [--json]",
+    summary: "Says what would keep the node from working on this board, and how to mend it",
+    details: `${CONFIG}${SIMULATE}  Ends with 1 where something is wrong.\n`,
+    run: async (args, io) => (await import("./doctor.ts")).doctor(args, io),
+  },
+  {
     name: "drivers",
     synopsis: "[--json]",
     summary: "Lists the supported chips and kinds of actuators",

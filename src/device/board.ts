@@ -1,6 +1,7 @@
 import type { Gpio } from "./gpio.ts";
 import type { Host } from "./host.ts";
 import type { I2cBus } from "./i2c.ts";
+import type { Inventory } from "./inventory.ts";
 import type { KernelChips } from "./kernel-chips.ts";
 import type { OneWire } from "./one-wire.ts";
 import type { Pwm } from "./pwm.ts";
@@ -23,5 +24,7 @@ export interface Board {
   spi(settings: SpiSettings): Promise<SpiDevice>;
   /** The port at a device path, which has one user. Same object for the same path. */
   serial(settings: SerialSettings): Promise<SerialPort>;
+  /** What there is, whether or not anything uses it. */
+  inventory(): Promise<Inventory>;
   close(): Promise<void>;
 }

@@ -83,6 +83,7 @@ export function linuxBoard({
       ports.set(settings.devicePath, port);
       return port;
     },
+    inventory: async () => (await import("./inventory.ts")).linuxInventory(files, join(root, "dev")),
     async close() {
       const open = [...buses.values(), ...chipSelects.values(), ...ports.values()];
       await Promise.all(open.map((bus) => bus.close()));

@@ -61,6 +61,8 @@ export interface LineInfo {
   readonly name: string;
   /** Who has requested it; empty where nobody has or did not say who. */
   readonly consumer: string;
+  /** Somebody has it: a program, or a driver of the kernel. */
+  readonly isUsed: boolean;
 }
 
 /** One line of a request. */
@@ -106,9 +108,12 @@ export function askLineInfo(offset: number): Buffer {
   return data;
 }
 
-/** struct gpio_v2_line_info: name @0, consumer @32. */
+/** GPIO_V2_LINE_FLAG_USED */
+const USED = 1 << 0;
+
+/** struct gpio_v2_line_info: name @0, consumer @32, flags @72. */
 export function readLineInfo(data: Buffer): LineInfo {
-  return { name: text(data, 0), consumer: text(data, 32) };
+  return { name: text(data, 0), consumer: text(data, 32), isUsed: (data.readUInt32LE(72) & USED) !== 0 };
 }
 
 /**

@@ -50,12 +50,13 @@ export function createSimBoard({ clock, random, world, i2cHz }: SimBoardOptions)
     buses.set(devicePath, bus);
     return bus;
   };
+  const gpio = new SimGpio({ clock, random });
   const simSpi = new SimSpi({ clock });
   const simSerial = new SimSerial({ clock, random });
   return {
     clock,
     world,
-    gpio: new SimGpio({ clock, random }),
+    gpio,
     oneWire: new SimOneWire({ clock, world }),
     pwm: new SimPwm({ clock }),
     chips: new SimKernelChips({ world }),
@@ -67,6 +68,10 @@ export function createSimBoard({ clock, random, world, i2cHz }: SimBoardOptions)
     simSpi,
     simSerial,
     simBus: (devicePath) => busAt(devicePath).bare,
+    inventory: async () => ({
+      i2c: [...buses.keys()].map((devicePath) => ({ devicePath, name: "simulated" })),
+      gpio: [gpio.inventory()],
+    }),
     async close() {
       for (const { bare } of buses.values()) await bare.close();
     },

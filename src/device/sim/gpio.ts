@@ -14,6 +14,7 @@ import {
   type Pin,
 } from "../gpio.ts";
 import { headerLine } from "../header.ts";
+import type { GpioChipInfo } from "../inventory.ts";
 import type { Random } from "../random.ts";
 import { SimLine } from "./line.ts";
 
@@ -86,6 +87,13 @@ export class SimGpio implements Gpio {
         for (const line of lines) await line.close();
       },
     };
+  }
+
+  inventory(): GpioChipInfo {
+    const used = this.#lines.flatMap(({ name, owner }, offset) =>
+      owner === undefined ? [] : [{ offset, name, consumer: owner }],
+    );
+    return { name: "gpiochip0", label: "pinctrl-bcm2711", lineCount: LINE_COUNT, used };
   }
 
   /** Holds a pin at a level from outside, as a wire would. */

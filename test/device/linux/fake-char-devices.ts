@@ -201,6 +201,7 @@ export class FakeCharDevices implements CharDevices {
       if (!line) return false;
       data.write(line.name, 0);
       data.write(line.consumer, 32);
+      data.writeUInt32LE(line.consumer === "" ? 0 : 1, 72);
       return true;
     }
     return request === 0xc250b407 && this.#requestLines(chip, data);

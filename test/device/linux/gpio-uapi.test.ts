@@ -120,7 +120,7 @@ test("what a chip tells of itself is read", () => {
 test("what a line tells of itself is asked and read", () => {
   expect(askLineInfo(17)).toEqual(bytes(256, { 64: "11" }));
   const info = bytes(256, { 0: "4750494f3137", 32: "7731", 64: "11", 72: "05" });
-  expect(readLineInfo(info)).toEqual({ name: "GPIO17", consumer: "w1" });
+  expect(readLineInfo(info)).toEqual({ name: "GPIO17", consumer: "w1", isUsed: true });
   expect(readLineInfo(bytes(256, { 0: "61".repeat(32) })).name).toHaveLength(32);
 });
 

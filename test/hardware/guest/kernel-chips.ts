@@ -1,12 +1,24 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import i2cBus from "i2c-bus";
+import { scanBoard } from "../../../src/cli/scan.ts";
 import { linuxBoard } from "../../../src/device/linux/board.ts";
+import { charDevices } from "../../../src/device/linux/char-devices.ts";
 import { linuxClock } from "../../../src/device/linux/clock.ts";
+import { linuxInventory } from "../../../src/device/linux/inventory.ts";
+import { textFiles } from "../../../src/device/linux/text-files.ts";
 import { hwmon } from "../../../src/sensors/hwmon.ts";
 import { iio } from "../../../src/sensors/iio.ts";
 import { bme280Registers } from "./bme280-registers.ts";
-import { attachChip, bindKernelDriver, i2cBusNumber, loadModule, unbindKernelDriver } from "./kernel.ts";
+import {
+  attachChip,
+  bindKernelDriver,
+  i2cBusNumber,
+  loadModule,
+  simulateChip,
+  unbindKernelDriver,
+} from "./kernel.ts";
+import { addon } from "./native.ts";
 
 const [LM75, JC42, BME280, SI7020, HDC1080] = [0x48, 0x18, 0x76, 0x40, 0x41] as const;
 
@@ -96,4 +108,25 @@ test("an HDC1080 through IIO, whose name is only its place, is found by the bus'
   assert.ok(chip);
   const { temperature } = await readChip(iio, "hdc1080", HDC1080, `/dev/i2c-${loop}`);
   assert.ok(Math.abs(Number(temperature) - ((165 * 0x6666) / 65_536 - 40)) < 0.5, String(temperature));
+});
+
+test("a scan finds the chips, says which the kernel has, and names who has a line", async () => {
+  const header = simulateChip({ name: "header", label: "pinctrl-bcm2711", lineCount: 54, hog: 4 });
+  assert.ok(header.base > 0);
+  const { i2c, iio, hwmon } = await scanBoard(linuxBoard({ clock }));
+  const { gpio } = await linuxInventory(textFiles(), "/dev", () => charDevices(addon, "/dev"));
+  const onStub = i2c.find(({ device }) => device === devicePath)!.chips;
+  assert.deepEqual(
+    onStub.map(({ address, kernel_driver }) => [address, kernel_driver]),
+    [
+      ["0x18", true],
+      ["0x40", true],
+      ["0x48", true],
+      ["0x76", true],
+    ],
+  );
+  const chip = gpio.find(({ label }) => label === "pinctrl-bcm2711")!;
+  assert.deepEqual(chip.used, [{ offset: 4, name: "GPIO4", consumer: "some-driver" }]);
+  assert.ok(iio.some(({ names, channels }) => names.includes("bme280") && channels.includes("in_pressure")));
+  assert.ok(hwmon.some(({ names, at }) => names.includes("lm75") && at === `${devicePath} 0x48`));
 });

@@ -1,0 +1,112 @@
+import { withDeadline } from "../device/clock.ts";
+import { type Pin, pinInWords } from "../device/gpio.ts";
+import { bcmOfHeader } from "../device/header.ts";
+import type { Inventory } from "../device/inventory.ts";
+import { openSensor } from "../node/sensors.ts";
+import type { Check, Diagnosis, Patient } from "./doctor.ts";
+
+/** Longer than any chip's measurement. */
+const READ_LIMIT_MS = 10_000;
+
+const OURS = "fieldpost";
+
+/** What config.txt must hold for each kind of wire, where the kernel has no such bus. */
+const OVERLAYS: Readonly<Record<string, string>> = {
+  i2c: "put dtparam=i2c_arm=on into config.txt and reboot",
+  spi: "put dtparam=spi=on into config.txt and reboot",
+  serial: "put enable_uart=1 into config.txt, take console=serial0 out of cmdline.txt, and reboot",
+  one_wire: "put dtoverlay=w1-gpio into config.txt and reboot",
+  kernel: "put the chip's dtoverlay line (docs/sensors.md) into config.txt and reboot",
+};
+
+/** What mends a fault, by its name. */
+const FIXES: Readonly<Record<string, string>> = {
+  absent: "check wiring, power and address; fieldpost scan shows what answers",
+  timeout:
+    "a chip holds a line: take the chips off one by one; a slower bus may help (dtparam=i2c_arm_baudrate=50000)",
+  stuck: "a chip holds SDA or SCL low: switch its power off and on",
+  owned: "use driver: iio or hwmon, or take the chip's dtoverlay out of config.txt",
+  wrong_chip: "another chip is at this place: fieldpost drivers lists those that are supported",
+  disconnected: "check wiring and power",
+  crc: "shorten the wires, check the ground",
+  denied: "the user must be in the group; see above",
+};
+
+/** Whether every sensor of the configuration answers, and whether somebody else has a line that it needs. */
+export const checkBoard: Check = async (patient) => {
+  const inventory = await patient.board.inventory();
+  const lines = checkLines(patient, inventory);
+  // A node that runs has the lines; its sensors are asked by `fieldpost read`.
+  const running = inventory.gpio.some(({ used }) => used.some(({ consumer }) => consumer === OURS));
+  const sensors: Diagnosis[] = [];
+  for (const sensor of patient.config.sensors) {
+    if (running && sensor.driver.bus === "gpio") continue;
+    sensors.push(await checkSensor(patient, sensor));
+  }
+  return [...lines, ...sensors];
+};
+
+function checkLines({ config }: Patient, { gpio }: Inventory): readonly Diagnosis[] {
+  const unreadable = gpio.flatMap(({ name, error }) =>
+    error === undefined ? [] : [{ what: name, verdict: "warning" as const, found: error }],
+  );
+  const users = [
+    ...config.sensors.map(({ id, driver, options }) => ({
+      what: `sensor ${id}`,
+      pins: driver.bus === "gpio" ? driver.pins(options) : [],
+    })),
+    ...config.actuators.map(({ id, kind, options }) => ({
+      what: `actuator ${id}`,
+      pins: kind.pins(options),
+    })),
+  ];
+  const taken = users.flatMap(({ what, pins }) =>
+    pins.flatMap((pin): Diagnosis[] => {
+      const owner = ownerOf(pin, config.gpio.chip, gpio);
+      if (owner === undefined || owner === OURS) return [];
+      const found = `${pinInWords(pin)} is taken by "${owner || "a driver that does not say its name"}"`;
+      const fix = "choose another pin, or take the overlay or program away that uses it";
+      return [{ what, verdict: "failed", found, fix }];
+    }),
+  );
+  return [...unreadable, ...taken];
+}
+
+/** Who has the line; undefined: nobody, or it is no line of the board's own. */
+function ownerOf(pin: Pin, wanted: string, chips: Inventory["gpio"]): string | undefined {
+  const id = typeof pin === "object" ? bcmOfHeader(pin.header) : pin;
+  const named = chips.flatMap(({ used }) => used).find(({ name }) => name !== "" && name === id);
+  if (named) return named.consumer;
+  const number = Number(/^(?:GPIO)?(\d+)$/.exec(String(id))?.[1]);
+  const header = chips.find(({ name, label }) =>
+    wanted === "auto" ? /^pinctrl-(bcm|rp1)/.test(label) : name === wanted || label === wanted,
+  );
+  const chip = header ?? (chips.length === 1 ? chips[0] : undefined);
+  return chip?.used.find(({ offset }) => offset === number)?.consumer;
+}
+
+async function checkSensor({ board, clock }: Patient, sensor: Patient["config"]["sensors"][number]) {
+  const what = `sensor ${sensor.id}`;
+  try {
+    const reading = await withDeadline(clock, what, READ_LIMIT_MS, readOnce());
+    return { what, verdict: "ok", found: `answers: ${Object.keys(reading).join(", ")}` } as const;
+  } catch (error) {
+    const { fault = "" } = error as { fault?: string };
+    const { bus } = sensor.driver;
+    const hasNoBus = fault === "no_bus" || fault === "no_port";
+    const fix = hasNoBus
+      ? OVERLAYS[bus]
+      : (FIXES[fault] ?? (bus === "kernel" ? OVERLAYS["kernel"] : undefined));
+    const found = error instanceof Error ? error.message : String(error);
+    return { what, verdict: "failed", found, ...(fix !== undefined && { fix }) } as const;
+  }
+
+  async function readOnce() {
+    const opened = await openSensor(board, sensor, clock);
+    try {
+      return await opened.read();
+    } finally {
+      await opened.close?.();
+    }
+  }
+}

@@ -1,0 +1,127 @@
+import { describe, expect, test } from "vitest";
+import { checkBoard } from "../../src/cli/doctor-board.ts";
+import { diagnoseMachine, type Machine } from "../../src/cli/doctor-machine.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { linuxClock } from "../../src/device/linux/clock.ts";
+import type { SimBoard } from "../../src/device/sim/board.ts";
+import { boardChooser } from "../../src/node/board.ts";
+
+const YAML = `
+device: { id: n1 }
+mqtt: { url: "mqtt://127.0.0.1" }
+sensors:
+  - { id: air, driver: bme280 }
+  - { id: rack, driver: hwmon, name: lm75 }
+  - { id: tank, driver: ds18b20, wire_id: 28-00000a1b2c3d }
+  - { id: door, driver: digital_input, pin: { header: 11 } }
+actuators:
+  - { id: pump, driver: digital_output, pin: GPIO22 }
+`;
+
+/** The diagnoses of a board of which one thing is broken. */
+async function diagnosed(breakIt: (board: SimBoard) => void = () => {}) {
+  const loaded = await loadConfig(YAML, { file: "x.yaml", dir: "/", env: {}, readFile: () => "" } as never);
+  if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
+  const clock = linuxClock();
+  const { board, simulated } = (await boardChooser(true))(loaded.config, clock);
+  breakIt(simulated!.board);
+  const diagnoses = await checkBoard({ config: loaded.config, board, clock, simulated: true });
+  await board.close();
+  return diagnoses;
+}
+
+const failures = async (breakIt: (board: SimBoard) => void) =>
+  (await diagnosed(breakIt)).filter(({ verdict }) => verdict !== "ok");
+
+describe("the doctor, of a board", () => {
+  test("finds all well where all is well", async () => {
+    expect(await diagnosed()).toEqual([
+      { what: "sensor air", verdict: "ok", found: "answers: temperature, humidity, pressure" },
+      { what: "sensor rack", verdict: "ok", found: "answers: temperature" },
+      { what: "sensor tank", verdict: "ok", found: "answers: temperature" },
+      { what: "sensor door", verdict: "ok", found: "answers: active" },
+    ]);
+  });
+
+  test.each<[string, string, (board: SimBoard) => void, RegExp]>([
+    [
+      "a chip that does not answer",
+      "sensor air",
+      (board) => board.simBus("/dev/i2c-1").detach(0x76),
+      /fieldpost scan/,
+    ],
+    [
+      "a bus whose line is held",
+      "sensor air",
+      (board) => board.simBus("/dev/i2c-1").fail("all", { fault: "stuck" }),
+      /power off and on/,
+    ],
+    [
+      "a chip without a kernel driver",
+      "sensor rack",
+      (board) => board.chips.fail("rack", "absent"),
+      /wiring|dtoverlay/,
+    ],
+    [
+      "a thermometer that is gone",
+      "sensor tank",
+      (board) => board.oneWire.detach("28-00000a1b2c3d"),
+      /wiring/,
+    ],
+    [
+      "an output's line that an overlay has",
+      "actuator pump",
+      (board) => board.gpio.occupy(22, "spi1"),
+      /another pin/,
+    ],
+  ])("names only %s, and how to mend it", async (_name, what, breakIt, fix) => {
+    const found = await failures(breakIt);
+    expect(found).toHaveLength(1);
+    expect(found[0]).toMatchObject({ what, verdict: "failed" });
+    expect(found[0]!.fix).toMatch(fix);
+  });
+
+  test("names an input's line that somebody has, by its owner and its pin of the header", async () => {
+    const found = await failures((board) => board.gpio.occupy(17, "w1-gpio"));
+    expect(found[0]).toMatchObject({ what: "sensor door", found: 'header pin 11 is taken by "w1-gpio"' });
+  });
+});
+
+describe("the doctor, of the machine", () => {
+  const healthy: Machine = {
+    uid: 1000,
+    groups: [44, 46],
+    groupFile: "root:x:0:\ngpio:x:44:pi\ni2c:x:46:pi\nspi:x:47:\ndialout:x:20:pi\n",
+    loadAddon: () => ({}),
+  };
+  const wires = new Set(["i2c", "gpio"]);
+  const failing = (machine: Partial<Machine>, backend = "auto", used = wires) =>
+    diagnoseMachine(used, backend, { ...healthy, ...machine }).filter(({ verdict }) => verdict !== "ok");
+
+  test("finds nothing where the user is in the groups of the wires that are used", () => {
+    expect(failing({})).toEqual([]);
+  });
+
+  test("names a group that is missing, with the command that mends it", () => {
+    expect(failing({ groups: [44] })).toMatchObject([
+      { what: "group i2c", verdict: "failed", fix: expect.stringContaining("usermod -aG i2c") },
+    ]);
+    expect(failing({}, "auto", new Set(["serial"]))).toMatchObject([{ what: "group dialout" }]);
+  });
+
+  test("asks root for no group, and nobody for one that the system does not have", () => {
+    expect(failing({ uid: 0, groups: [] })).toEqual([]);
+    expect(failing({ groups: [], groupFile: "" })).toEqual([]);
+  });
+
+  test("warns of a native part that is missing, and fails where the configuration needs it", () => {
+    const loadAddon = () => {
+      throw new Error("the native part is missing: npm rebuild fieldpost");
+    };
+    expect(failing({ loadAddon })).toMatchObject([
+      { verdict: "warning", fix: expect.stringContaining("sysfs") },
+    ]);
+    expect(failing({ loadAddon }, "cdev")).toMatchObject([{ verdict: "failed" }]);
+    expect(failing({ loadAddon }, "sysfs")).toEqual([]);
+  });
+});
