@@ -1,16 +1,23 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, statSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { PEERS_FOLDER } from "./peer.ts";
+
+const LOCKFILE = join(PEERS_FOLDER, "package-lock.json");
+/** Put there once all is in place: what an interrupted installation left behind does not count. */
+const INSTALLED = join(PEERS_FOLDER, "node_modules/.installed.json");
+
+/** Whether everything is there, as the lockfile has it. */
+export function arePeersInstalled(): boolean {
+  return existsSync(INSTALLED) && readFileSync(INSTALLED).equals(readFileSync(LOCKFILE));
+}
 
 /**
  * Installs what the outbox is compared with, where it is not there yet or no longer what the lockfile says. A native part
  * whose compiled form cannot be had is compiled here, which takes a C++ compiler and some minutes.
  */
 export function installPeers(progress: (text: string) => void): void {
-  const lockfile = join(PEERS_FOLDER, "package-lock.json");
-  const installed = join(PEERS_FOLDER, "node_modules/.package-lock.json");
-  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lockfile).mtimeMs) return;
+  if (arePeersInstalled()) return;
   progress("installing what the outbox is compared with: bench/peers/package.json");
   try {
     execFileSync("npm", ["ci", "--prefix", PEERS_FOLDER, "--no-audit", "--no-fund"], {
@@ -23,6 +30,7 @@ export function installPeers(progress: (text: string) => void): void {
       { cause: error },
     );
   }
+  copyFileSync(LOCKFILE, INSTALLED);
 }
 
 /** The headers that came with this Node, so that compiling needs no download of them. */

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -6,19 +6,19 @@ import { median } from "../../bench/figure.ts";
 import { figuresOf, inTurns } from "../../bench/peers/compare.ts";
 import { checkPeer } from "../../bench/peers/contract.ts";
 import { fieldpost } from "../../bench/peers/fieldpost.ts";
+import { arePeersInstalled } from "../../bench/peers/install.ts";
 import { jsonLines } from "../../bench/peers/json-lines.ts";
 import { leveldb } from "../../bench/peers/leveldb.ts";
 import { lmdb } from "../../bench/peers/lmdb.ts";
-import { PEERS_FOLDER, type Peer } from "../../bench/peers/peer.ts";
+import type { Peer } from "../../bench/peers/peer.ts";
 import { peers } from "../../bench/peers/peers.ts";
 import { sqlite } from "../../bench/peers/sqlite.ts";
 import { makeRecord } from "../../bench/store.ts";
 
-const areInstalled = existsSync(join(PEERS_FOLDER, "node_modules"));
 const ownPeers: readonly Peer[] = [fieldpost, jsonLines];
 
 describe.each(peers)("the peer $name", (peer) => {
-  test.skipIf(!areInstalled && !ownPeers.includes(peer))(
+  test.skipIf(!arePeersInstalled() && !ownPeers.includes(peer))(
     "gives back what it took, bit for bit and in order, also after it was closed",
     async () => {
       const folder = mkdtempSync(join(tmpdir(), "fieldpost-peers-"));
