@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, statfsSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -8,15 +8,12 @@ import { withBroker } from "./broker.ts";
 import type { Bench, Figure, Findings, Part } from "./figure.ts";
 import { type LoopDisk, mountLoopDisk } from "./loop-disk.ts";
 import { startNode } from "./node-process.ts";
-import { undoAtExit } from "./scratch.ts";
+import { memoryFolder, undoAtExit } from "./scratch.ts";
 import { makeRecord, openStore, RECORD_BYTES } from "./store.ts";
 
 const MINUTES = 10;
 const SENSORS = 10;
 const SETTLE_MS = 10_000;
-const MEMORY_FOLDER = "/dev/shm";
-/** statfs(2). */
-const TMPFS_MAGIC = 0x01021994;
 /** Two segments (of 1 MiB) full: from then on there is always one to be used again. */
 const RECORDS_BEFORE = (2 * 1024 ** 2) / RECORD_BYTES;
 
@@ -47,7 +44,7 @@ async function measureTiers(bench: Bench, port: number): Promise<Findings> {
   ];
   const notes: string[] = [];
   const tail = await makeTailFolder();
-  if (tail === undefined) notes.push(`with a tail: not measured here: ${MEMORY_FOLDER} is not a tmpfs`);
+  if (tail === undefined) notes.push("with a tail: not measured here: no folder in memory");
   else tiers.push({ name: "with a tail", device: "tail", buffer: `tail: ${tail}`, maxRatio: 0.1 });
   // At the same time, each on a disk of its own.
   const outcomes = await Promise.allSettled(tiers.map((tier) => measureTier(bench, port, tier, minutes)));
@@ -72,12 +69,9 @@ async function measureTiers(bench: Bench, port: number): Promise<Findings> {
 
 /** Undefined where this machine has no folder in memory. */
 async function makeTailFolder(): Promise<string | undefined> {
-  try {
-    if (statfsSync(MEMORY_FOLDER).type !== TMPFS_MAGIC) return undefined;
-  } catch {
-    return undefined;
-  }
-  const folder = await mkdtemp(join(MEMORY_FOLDER, "fieldpost-bench-"));
+  const parent = memoryFolder();
+  if (parent === undefined) return undefined;
+  const folder = await mkdtemp(join(parent, "fieldpost-bench-"));
   undoAtExit(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }

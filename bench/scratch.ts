@@ -5,6 +5,17 @@ import { join } from "node:path";
 /** statfs(2): what lives in memory says nothing of a disk. */
 const TMPFS_MAGIC = 0x01021994;
 
+const MEMORY_FOLDER = "/dev/shm";
+
+/** A folder that lives in memory; undefined where this machine has none. */
+export function memoryFolder(): string | undefined {
+  try {
+    return statfsSync(MEMORY_FOLDER).type === TMPFS_MAGIC ? MEMORY_FOLDER : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** In the order they were done; undone in the other. */
 const done: (() => void)[] = [];
 

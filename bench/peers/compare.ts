@@ -1,5 +1,5 @@
 import { type Figure, median, type Target } from "../figure.ts";
-import { fieldpost } from "./fieldpost.ts";
+import { fieldpost, fieldpostWithTail } from "./fieldpost.ts";
 import type { Peer } from "./peer.ts";
 
 /** The runs of each peer, made in turns. */
@@ -29,7 +29,7 @@ export function figuresOf({ name, unit, runs, better, limit }: Comparison): Figu
     name: `${name}: ${peer.name}`,
     unit,
     runs: own,
-    ...(peer === fieldpost &&
+    ...((peer === fieldpost || peer === fieldpostWithTail) &&
       best && {
         beside: { name: best.name, runs: runs.get(best)!, as: "ratio" },
         ...(target && { target }),

@@ -1,20 +1,36 @@
 import { join } from "node:path";
+import { seededRandom } from "../../src/device/random.ts";
 import { RECORD_BYTES } from "../store.ts";
 import type { Peer, PeerStore } from "./peer.ts";
 
 const SINGLES = 30;
 const GROUP = 100;
 const KEPT = 45;
+const ZERO = "0".charCodeAt(0);
 
-/** `count` different records, numbered from `first` on: each one can be told from every other. */
+/**
+ * `count` different records, numbered from `first` on: each one can be told from every other. What stands behind a decimal
+ * point is noise, as in readings: whoever compresses shall not find the same record again and again.
+ */
 export function numberedRecords(template: Uint8Array, first: number, count: number): Uint8Array[] {
+  const random = seededRandom(first);
+  const decimals = decimalsOf(template);
   const all = Buffer.alloc(count * RECORD_BYTES);
   return Array.from({ length: count }, (_, index) => {
     const record = all.subarray(index * RECORD_BYTES, (index + 1) * RECORD_BYTES);
     record.set(template);
+    for (const at of decimals) record[at] = ZERO + Math.floor(random() * 10);
     record.writeUInt32LE(first + index, RECORD_BYTES - 4);
     return record;
   });
+}
+
+/** Where digits stand behind a decimal point. */
+function decimalsOf(record: Uint8Array): number[] {
+  const text = Buffer.from(record).toString("latin1");
+  return [...text.matchAll(/\d\.(\d+)/g)].flatMap(({ index, 1: digits }) =>
+    Array.from(digits!, (_, nth) => index + 2 + nth),
+  );
 }
 
 /** The number that {@link numberedRecords} gave it. */

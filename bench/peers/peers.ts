@@ -1,4 +1,5 @@
-import { fieldpost } from "./fieldpost.ts";
+import { memoryFolder } from "../scratch.ts";
+import { fieldpost, fieldpostWithTail } from "./fieldpost.ts";
 import { jsonLines } from "./json-lines.ts";
 import { leveldb } from "./leveldb.ts";
 import { lmdb } from "./lmdb.ts";
@@ -6,7 +7,15 @@ import { mqttLevelStore } from "./mqtt-level-store.ts";
 import type { Peer } from "./peer.ts";
 import { sqlite } from "./sqlite.ts";
 
-export const peers: readonly Peer[] = [fieldpost, sqlite, leveldb, lmdb, jsonLines, mqttLevelStore];
+export const peers: readonly Peer[] = [
+  fieldpost,
+  ...(memoryFolder() === undefined ? [] : [fieldpostWithTail]),
+  sqlite,
+  leveldb,
+  lmdb,
+  jsonLines,
+  mqttLevelStore,
+];
 
 export function peerNamed(name: string): Peer {
   const peer = peers.find((each) => each.name === name);

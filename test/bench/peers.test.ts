@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { median } from "../../bench/figure.ts";
 import { figuresOf, inTurns } from "../../bench/peers/compare.ts";
 import { checkPeer } from "../../bench/peers/contract.ts";
-import { fieldpost } from "../../bench/peers/fieldpost.ts";
+import { fieldpost, fieldpostWithTail } from "../../bench/peers/fieldpost.ts";
 import { arePeersInstalled } from "../../bench/peers/install.ts";
 import { jsonLines } from "../../bench/peers/json-lines.ts";
 import { leveldb } from "../../bench/peers/leveldb.ts";
@@ -15,7 +15,7 @@ import { peers } from "../../bench/peers/peers.ts";
 import { sqlite } from "../../bench/peers/sqlite.ts";
 import { makeRecord } from "../../bench/store.ts";
 
-const ownPeers: readonly Peer[] = [fieldpost, jsonLines];
+const ownPeers: readonly Peer[] = [fieldpost, fieldpostWithTail, jsonLines];
 
 describe.each(peers)("the peer $name", (peer) => {
   test.skipIf(!arePeersInstalled() && !ownPeers.includes(peer))(
