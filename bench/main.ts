@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { backlog } from "./backlog.ts";
 import { bundle } from "./bundle.ts";
 import { compression } from "./compression.ts";
 import { drain } from "./drain.ts";
@@ -25,6 +26,7 @@ const parts: readonly Part[] = [
   safe,
   memory,
   outbox,
+  backlog,
   drain,
   flash,
   flashOnline,

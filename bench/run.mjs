@@ -15,6 +15,7 @@ await build({
     "bench/main.ts",
     "bench/drain-fieldpost.ts",
     "bench/drain-mqttjs.ts",
+    "bench/backlog-process.ts",
     "bench/hardware-guest.ts",
     "bench/peers/opening-process.ts",
   ],

@@ -9,7 +9,7 @@ import { takeLock } from "./lock.ts";
 import { findEnd } from "./log-end.ts";
 import { Losses } from "./losses.ts";
 import type { Outbox } from "./outbox.ts";
-import { ProgressFile, type ProgressTail } from "./progress.ts";
+import { type Progress, ProgressFile, type ProgressTail } from "./progress.ts";
 import { decideStart, RESERVED_BLOCK, type Start } from "./recovery.ts";
 import { GAP_BYTES, HEADER_BYTES, storedBytes } from "./segment-format.ts";
 import { SegmentLog } from "./segment-log.ts";
@@ -124,7 +124,9 @@ function assemble(
   const { stream, run } = start.opening;
   const tail = openTail(files, options, foundTail, start);
   held.push(() => tail?.close());
-  const state = openState(options.path, files, found, start, clock.bootId, tail !== undefined);
+  // Also where this run cannot use it: what is left in it is needed until it is on flash.
+  const isInMemory = tail !== undefined || (foundTail.remains?.records.length ?? 0) > 0;
+  const state = openState(options.path, files, found, start, clock.bootId, isInMemory);
   held.push(() => state.close());
   const log = new SegmentLog(
     files,
@@ -194,17 +196,17 @@ function openTail(
   { opening: { stream, run } }: Start,
 ): Tail | undefined {
   if (use === undefined || options.syncAfterMs === 0) return undefined;
-  return new Tail(files, { ...options, folder, stream, run }, use.contents.segments);
+  return new Tail(files, { ...options, folder, stream, run }, use.segments);
 }
 
-function remainsOf(found: Survey, { use, remains }: FoundTail) {
+function remainsOf(found: Survey, { remains }: FoundTail) {
   const newest = found.segments.at(-1);
   const state = intact(found.state);
   // A run that ends in order leaves no segment unfinished.
   const emptied = state?.clean === true && found.unfinished.length > 0;
   return {
     state,
-    progress: (remains?.whole && use ? intact(use.contents.progress) : undefined) ?? intact(found.progress),
+    progress: newer(remains?.whole ? remains.progress : undefined, intact(found.progress)),
     tail: remains,
     stream: found.stream,
     lastRunOfSegments: newest?.header.run ?? 0,
@@ -212,6 +214,11 @@ function remainsOf(found: Survey, { use, remains }: FoundTail) {
     lastSeq: newest?.lastSeq ?? 0,
     damaged: found.damaged.length > 0 || found.copied || emptied,
   };
+}
+
+/** A run that could not use its tail wrote only to the disk. */
+function newer(inTail: Progress | undefined, onDisk: Progress | undefined): Progress | undefined {
+  return inTail && inTail.run >= (onDisk?.run ?? 0) ? inTail : onDisk;
 }
 
 function newStream(random: Random): string {

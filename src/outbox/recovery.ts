@@ -28,6 +28,7 @@ export interface TailRemains {
   /** In order of their numbers. */
   readonly records: readonly LogEntry[];
   readonly lastSeq: number;
+  readonly progress: Progress | undefined;
   /** Nothing of it is missing, as far as can be seen. */
   readonly whole: boolean;
 }

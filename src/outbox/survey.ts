@@ -39,7 +39,7 @@ export function survey(files: FileLayer, folder: string, expected?: string): Sur
   found.sort((a, b) => a.header.generation - b.header.generation);
   const stream = expected ?? intact(state)?.stream ?? found.at(-1)?.header.stream ?? intact(progress)?.stream;
   const segments = found.filter(({ header }) => header.stream === stream);
-  for (const segment of found) if (!segments.includes(segment)) damaged.push(nameOf(segment));
+  for (const segment of found) if (segment.header.stream !== stream) damaged.push(nameOf(segment));
   limit(segments);
   if (state.found === "damaged") damaged.push(STATE);
   if (progress.found === "damaged" || (intact(progress)?.stream ?? stream) !== stream) damaged.push(PROGRESS);

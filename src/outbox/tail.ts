@@ -1,9 +1,9 @@
-import { type FileLayer, isAbsent, isFileError } from "./files/files.ts";
+import { type FileLayer, isAbsent, isFileError, isMediumError } from "./files/files.ts";
 import { PROGRESS, SMALL_FILES_BYTES, segmentPath } from "./folder.ts";
 import { findEnd } from "./log-end.ts";
+import { LogReader } from "./log-reader.ts";
 import { type Progress, progressCodec } from "./progress.ts";
 import type { TailRemains } from "./recovery.ts";
-import { entriesAfter } from "./salvage.ts";
 import type { Segment } from "./segment.ts";
 import { HEADER_BYTES, type LogEntry, storedBytes } from "./segment-format.ts";
 import { SegmentLog } from "./segment-log.ts";
@@ -34,14 +34,14 @@ export interface TailContents {
   readonly damaged: boolean;
 }
 
-const NOTHING: TailContents = {
+const nothing = (): TailContents => ({
   segments: [],
   progress: { found: "absent" },
   records: [],
   lastSeq: 0,
   useless: [],
   damaged: true,
-};
+});
 
 /** Reads a tail without changing anything. */
 export function readTail(files: FileLayer, folder: string, stream: string): TailContents {
@@ -49,7 +49,7 @@ export function readTail(files: FileLayer, folder: string, stream: string): Tail
     const { segments, progress, damaged, unfinished } = survey(files, folder, stream);
     const newest = segments.at(-1);
     if (newest) findEnd(files, newest);
-    const records = entriesAfter(files, segments, 0).filter(({ kind }) => kind === "record");
+    const records = recordsOf(files, segments);
     return {
       segments,
       progress,
@@ -65,9 +65,21 @@ export function readTail(files: FileLayer, folder: string, stream: string): Tail
         (newest !== undefined && !endsClean(files, newest)),
     };
   } catch (error) {
-    if (isAbsent(error)) return NOTHING;
+    if (isAbsent(error)) return nothing();
     throw error;
   }
+}
+
+function recordsOf(files: FileLayer, segments: readonly Segment[]): LogEntry[] {
+  const records: LogEntry[] = [];
+  const reader = new LogReader(files, segments, () => {});
+  try {
+    reader.seek(1);
+    for (let entry = reader.next(); entry !== undefined; entry = reader.next()) records.push(entry);
+  } finally {
+    reader.close();
+  }
+  return records;
 }
 
 /** Behind the last entry there is nothing but zeros: what else is there was an entry. */
@@ -86,7 +98,7 @@ function endsClean(files: FileLayer, { path, endOffset, sizeBytes }: Segment): b
 export interface FoundTail {
   readonly folder: string;
   /** Absent: none is configured, or it cannot be used. */
-  readonly use?: { readonly contents: TailContents; readonly progress: SlotWriter<Progress> } | undefined;
+  readonly use?: { readonly segments: Segment[]; readonly progress: SlotWriter<Progress> } | undefined;
   /** Why one that is configured is not used. */
   readonly fault?: string | undefined;
   /** Of the last run, where it was killed and had kept records in memory. */
@@ -94,8 +106,9 @@ export interface FoundTail {
 }
 
 /**
- * Looks for what the last run left in memory and makes the tail ready for this one. Never fails: without a tail a node
- * wears its flash, and works.
+ * Looks for what the last run left in memory, and makes the tail ready for this one. Without a tail a node wears its
+ * flash, and works: only where records of the last run are there and the system refuses to show them does this throw the
+ * file layer's error, for a later start may get them.
  */
 export function findTail(
   files: FileLayer,
@@ -105,28 +118,30 @@ export function findTail(
   bootId: string,
 ): FoundTail {
   const isAwaited = state?.tail === true && !state.clean && state.bootId === bootId;
-  const lost = isAwaited ? { records: [], lastSeq: 0, whole: false } : undefined;
   const folder = tailFolder(parent ?? "", stream);
-  if (parent === undefined) return { folder, remains: lost };
+  const left = isAwaited && parent !== undefined ? readAwaited(files, folder, stream) : nothing();
+  const remains = isAwaited ? { ...left, whole: !left.damaged, progress: intact(left.progress) } : undefined;
+  if (parent === undefined) return { folder, remains };
   try {
     files.makeFolder(parent);
-    if (!files.isInMemory(parent)) return { folder, fault: `${parent} is not on a tmpfs`, remains: lost };
+    if (!files.isInMemory(parent)) return { folder, fault: `${parent} is not on a tmpfs`, remains };
     files.makeFolder(folder);
-    if (!isAwaited) for (const name of files.list(folder)) files.remove(`${folder}/${name}`);
-    const contents = readTail(files, folder, stream);
-    for (const path of contents.useless) files.remove(path);
-    const { records, lastSeq, damaged } = contents;
-    return {
-      folder,
-      use: {
-        contents,
-        progress: new SlotWriter(files, `${folder}/${PROGRESS}`, progressCodec, contents.progress),
-      },
-      remains: lost && { records, lastSeq, whole: !damaged },
-    };
+    const useless = isAwaited ? left.useless : files.list(folder).map((name) => `${folder}/${name}`);
+    for (const path of useless) files.remove(path);
+    const progress = new SlotWriter(files, `${folder}/${PROGRESS}`, progressCodec, left.progress);
+    return { folder, use: { segments: left.segments, progress }, remains };
   } catch (error) {
     if (!isFileError(error)) throw error;
-    return { folder, fault: error.message, remains: lost };
+    return { folder, fault: error.message, remains };
+  }
+}
+
+function readAwaited(files: FileLayer, folder: string, stream: string): TailContents {
+  try {
+    return readTail(files, folder, stream);
+  } catch (error) {
+    if (!isMediumError(error)) throw error;
+    return nothing();
   }
 }
 

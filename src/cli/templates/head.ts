@@ -22,5 +22,6 @@ telemetry:
 buffer:
   max_size: 256MiB # what the broker has not acknowledged waits on disk, up to this
   max_age: 30d
+  tail: /run/fieldpost # in memory, for what is not acknowledged yet but soon will be: spares the flash card
 `;
 }
