@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { createCalendar } from "../../src/rules/calendar.ts";
 import { RuleEnd, rule, temperature } from "./rule-end.ts";
 
 const FAN = { id: "fan", pin: 5 };
@@ -60,6 +61,17 @@ describe("a condition that cannot be told", () => {
     await end.clock.advance(MINUTE + 10);
     expect(end.value("fan")).toBe(value);
   });
+});
+
+test("a rule by the clock on the wall is not told while the clock is not set, and acts when it is", async () => {
+  const night = rule("night", { kind: "hours", from: 0, until: 60 }, { set: { fan: { set: "on" } } });
+  const calendar = createCalendar({ timeZone: "UTC" });
+  const end = await RuleEnd.start([FAN], [night], { synced: false, calendar });
+  await end.clock.advance(10 * MINUTE);
+  expect(end.value("fan")).toBe("off");
+  end.clock.setSynced(true);
+  await end.clock.advance(MINUTE + 10);
+  expect(end.value("fan")).toBe("on");
 });
 
 describe("who is heard", () => {

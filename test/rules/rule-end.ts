@@ -3,6 +3,7 @@ import { VirtualClock } from "../../src/device/sim/clock.ts";
 import { silentLog } from "../../src/log.ts";
 import { now } from "../../src/record/recorder.ts";
 import { createRuleEngine, type RuleEngine } from "../../src/rules/engine.ts";
+import type { Calendar } from "../../src/rules/evaluate.ts";
 import type { Condition, ReadingCondition, Rule } from "../../src/rules/rule.ts";
 import type { Measurements } from "../../src/sensors/driver.ts";
 import { configured, openWired, RelayBoard } from "../actuators/wiring.ts";
@@ -37,8 +38,10 @@ export class RuleEnd {
   static async start(
     actuators: readonly Record<string, unknown>[],
     rules: readonly Rule[],
+    { synced = true, calendar }: { readonly synced?: boolean; readonly calendar?: Calendar } = {},
   ): Promise<RuleEnd> {
     const end = new RuleEnd();
+    end.clock.setSynced(synced);
     end.inner = await end.clock.run(
       openWired({
         actuators: configured(actuators),
@@ -51,7 +54,7 @@ export class RuleEnd {
       }),
     );
     end.inner.setOnline(true);
-    end.engine = createRuleEngine({ rules, guard: end.inner, clock: end.clock, log: silentLog });
+    end.engine = createRuleEngine({ rules, guard: end.inner, clock: end.clock, log: silentLog, calendar });
     void end.engine.run(end.#running.signal);
     await end.clock.advance(0);
     return end;
