@@ -2,7 +2,9 @@ import { readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Figure, Part } from "./figure.ts";
 
-const MAX_BUNDLE_BYTES = 350_000;
+const GOAL_BYTES = 350_000;
+/** What is held: it is to come down to the goal, and must not go further away. */
+const MAX_BUNDLE_BYTES = 420_000;
 
 /** What a device has to store and every update has to send. */
 export const bundle: Part = {
@@ -29,7 +31,10 @@ export const bundle: Part = {
     const native = join(folder, "native");
     for (const file of filesBelow(native))
       figures.push({ name: `native/${file}`, unit: "bytes", runs: [statSync(join(native, file)).size] });
-    return { figures };
+    return {
+      figures,
+      notes: [`the goal for dist/fieldpost.js is ${GOAL_BYTES.toLocaleString("en")} bytes`],
+    };
   },
 };
 

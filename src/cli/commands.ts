@@ -13,7 +13,7 @@ export interface Command {
 const CONFIG = "  --config FILE   the configuration (default: /etc/fieldpost/fieldpost.yaml)\n";
 const SIMULATE = "  --simulate      on the simulated board\n";
 
-/** What a service runs is at hand; the rest is loaded when asked for. */
+/** Each command is a part of its own, but for those that a service runs. */
 export const commands: readonly Command[] = [
   {
     name: "run",
@@ -185,3 +185,23 @@ export const commands: readonly Command[] = [
     run: async (args, io) => (await import("./schema.ts")).schema(args, io),
   },
 ];
+
+export function overview(): string {
+  const width = Math.max(...commands.map((command) => command.name.length));
+  const lines = commands.map((command) => `  ${command.name.padEnd(width)}  ${command.summary}`);
+  return [
+    "fieldpost - an unattended MQTT telemetry node that loses nothing",
+    "",
+    "usage: fieldpost COMMAND [OPTIONS]",
+    "",
+    ...lines,
+    "",
+    '"fieldpost COMMAND --help" tells more. --debug adds stack traces to errors.',
+    "Exit codes: 0 done, 1 failed while running, 64 wrong usage, 78 wrong config.",
+    "",
+  ].join("\n");
+}
+
+export function usageOf(command: Command): string {
+  return `usage: fieldpost ${command.name} ${command.synopsis}\n\n${command.summary}.\n${command.details ?? ""}`;
+}

@@ -1,6 +1,7 @@
-import { type Command, commands } from "./commands.ts";
 import { CliError, EXIT } from "./exit.ts";
 import { type CliIo, processIo } from "./io.ts";
+import { run } from "./run.ts";
+import { safe } from "./safe.ts";
 
 declare const __FIELDPOST_VERSION__: string | undefined;
 
@@ -23,50 +24,34 @@ export async function main(argv: readonly string[], io: CliIo = processIo()): Pr
   }
 }
 
+/** What a service runs: it needs to know of no other command. */
+const atHand: Readonly<Record<string, typeof run>> = { run, safe };
+
 async function dispatch(argv: readonly string[], io: CliIo): Promise<number> {
   const [name, ...args] = argv;
+  const asksForHelp = args.includes("--help") || args.includes("-h");
+  const given = args.filter((arg) => arg !== "--debug");
+  if (name !== undefined && Object.hasOwn(atHand, name) && !asksForHelp)
+    return await atHand[name]!(given, io, version);
+  if (name === "--version" || name === "-V" || name === "version") {
+    io.stdout(`fieldpost ${version}\n`);
+    return EXIT.done;
+  }
+  const { commands, overview, usageOf } = await import("./commands.ts");
   if (name === undefined || name === "help" || name === "--help" || name === "-h") {
     const asked = commands.find((command) => command.name === args[0]);
     io.stdout(asked ? usageOf(asked) : overview());
     return name === undefined ? EXIT.usage : EXIT.done;
   }
-  if (name === "--version" || name === "-V" || name === "version") {
-    io.stdout(`fieldpost ${version}\n`);
-    return EXIT.done;
-  }
   const command = commands.find((command) => command.name === name);
   if (!command) {
     throw new CliError(EXIT.usage, `unknown command "${name}". "fieldpost --help" lists the commands.`);
   }
-  if (args.includes("--help") || args.includes("-h")) {
+  if (asksForHelp) {
     io.stdout(usageOf(command));
     return EXIT.done;
   }
-  return await command.run(
-    args.filter((arg) => arg !== "--debug"),
-    io,
-    version,
-  );
-}
-
-function overview(): string {
-  const width = Math.max(...commands.map((command) => command.name.length));
-  const lines = commands.map((command) => `  ${command.name.padEnd(width)}  ${command.summary}`);
-  return [
-    "fieldpost - an unattended MQTT telemetry node that loses nothing",
-    "",
-    "usage: fieldpost COMMAND [OPTIONS]",
-    "",
-    ...lines,
-    "",
-    '"fieldpost COMMAND --help" tells more. --debug adds stack traces to errors.',
-    "Exit codes: 0 done, 1 failed while running, 64 wrong usage, 78 wrong config.",
-    "",
-  ].join("\n");
-}
-
-function usageOf(command: Command): string {
-  return `usage: fieldpost ${command.name} ${command.synopsis}\n\n${command.summary}.\n${command.details ?? ""}`;
+  return await command.run(given, io, version);
 }
 
 function isParseArgsError(error: unknown): boolean {

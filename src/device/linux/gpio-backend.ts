@@ -2,7 +2,6 @@ import type { Clock } from "../clock.ts";
 import { type Gpio, GpioError, type LineId } from "../gpio.ts";
 import { type Addon, loadAddon } from "./addon.ts";
 import { charDevices } from "./char-devices.ts";
-import { sysfsGpio } from "./gpio.ts";
 import { cdevGpio } from "./gpio-cdev.ts";
 import { hasChips } from "./gpio-cdev-line.ts";
 import type { TextFiles } from "./text-files.ts";
@@ -32,21 +31,26 @@ export function linuxGpio({
   dev,
   load = loadAddon,
 }: LinuxGpioOptions): Gpio<LineId> {
-  const sysfs = sysfsGpio({ clock, files, chip });
-  function chosen(): Gpio<LineId> {
-    if (backend === "sysfs") return sysfs;
+  let loaded: Promise<Gpio<LineId>> | undefined;
+  // One for all: it alone knows which lines of ours are taken. Hardly any board needs it.
+  const sysfs = () => {
+    loaded ??= import("./gpio.ts").then(({ sysfsGpio }) => sysfsGpio({ clock, files, chip }));
+    return loaded;
+  };
+  async function chosen(): Promise<Gpio<LineId>> {
+    if (backend === "sysfs") return sysfs();
     try {
       const devices = charDevices(load(), dev);
-      return backend === "cdev" || hasChips(devices) ? cdevGpio({ devices, chip }) : sysfs;
+      return backend === "cdev" || hasChips(devices) ? cdevGpio({ devices, chip }) : sysfs();
     } catch (cause) {
-      if (backend === "auto") return sysfs;
+      if (backend === "auto") return sysfs();
       const message = cause instanceof Error ? cause.message : String(cause);
       throw new GpioError("unsupported", `gpio.backend cdev: ${message}`, { cause });
     }
   }
   return {
-    input: async (request) => chosen().input(request),
-    output: async (request) => chosen().output(request),
-    outputs: async (requests) => chosen().outputs(requests),
+    input: async (request) => (await chosen()).input(request),
+    output: async (request) => (await chosen()).output(request),
+    outputs: async (requests) => (await chosen()).outputs(requests),
   };
 }
