@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
+import { asJson } from "../audit/decode.ts";
 import { Ledger, type Verdict } from "../audit/ledger.ts";
 import { formatRange } from "../audit/ranges.ts";
 import { linuxClock } from "../device/linux/clock.ts";
@@ -51,7 +52,7 @@ export async function audit(args: string[], io: CliIo): Promise<number> {
   const prefix = `${values.root}/`;
   const observe = (topic: string, payload: Uint8Array) => {
     const [device = "", ...rest] = topic.slice(prefix.length).split("/");
-    ledgers.get(device)?.observe(rest.join("/"), Buffer.from(payload).toString());
+    ledgers.get(device)?.observe(rest.join("/"), asJson(payload));
   };
   const verdicts = () => [...ledgers.values()].map((ledger) => ledger.verdict());
   const ended = new AbortController();
