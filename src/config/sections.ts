@@ -3,6 +3,7 @@ import { expandersSettings } from "../device/expanders/settings.ts";
 import { ENCODINGS } from "../mqtt/encoding.ts";
 import { mqttSettings } from "../mqtt/settings.ts";
 import { duration } from "../schema/duration.ts";
+import { pin } from "../schema/pin.ts";
 import { settings } from "../schema/settings.ts";
 import { size } from "../schema/size.ts";
 
@@ -184,6 +185,22 @@ const i2cBusSettings = settings({
   device: described(
     v.pipe(v.string(), v.regex(/^\/dev\/[^\0]+$/, "expected a device path such as /dev/i2c-1")),
     "The adapter's device file",
+  ),
+  recovery: v.optional(
+    described(
+      settings({ scl: pin(), sda: pin() }),
+      "Lines wired to SCL and SDA beside the adapter's own: they free a bus that a chip holds",
+    ),
+  ),
+  power: v.optional(
+    described(
+      settings({
+        pin: pin(),
+        active_low: v.optional(v.boolean(), false),
+        off_for: v.optional(duration({ minMs: 10, maxMs: 60_000 }), "1s"),
+      }),
+      "The line that switches the supply of the bus's chips",
+    ),
   ),
 });
 

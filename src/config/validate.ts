@@ -3,6 +3,7 @@ import type { AnyActuatorKind } from "../actuators/kind.ts";
 import { simulationSettings } from "../device/sim/settings.ts";
 import { settings } from "../schema/settings.ts";
 import { resolveActuator } from "./actuators.ts";
+import { busesOf, checkBusLines } from "./bus-lines.ts";
 import type { ActuatorConfig, Config, SensorConfig } from "./config.ts";
 import { checkExpanders, expandersOf, withFrequency } from "./expanders.ts";
 import { defaultWords, describe, explainIssues } from "./explain.ts";
@@ -86,7 +87,8 @@ export function validate(root: Node, context: ValidationContext): Validated {
     ...[...sensors, ...actuators].flatMap((item) => item.resolved.findings),
     ...checkIds(sensors),
     ...checkIds(actuators),
-    ...checkPins([...sensors, ...actuators, ...expanders]),
+    ...checkPins([...sensors, ...actuators, ...expanders, ...busesOf(raw["buses"], buses)]),
+    ...checkBusLines(buses),
     ...checkAddresses([...sensors, ...actuators, ...expanders]),
     ...checkExpanders(raw["expanders"], blocks, [...sensors, ...actuators]),
     ...checkDevices(sensors),

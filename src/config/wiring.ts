@@ -9,7 +9,7 @@ import type { Path } from "./tree.ts";
 
 /** One item of a list together with what was understood of it. */
 export interface Item<T> {
-  readonly list: "sensors" | "actuators" | "expanders";
+  readonly list: "sensors" | "actuators" | "expanders" | "buses";
   readonly path: Path;
   readonly raw: unknown;
   readonly resolved: Resolved<T>;
@@ -17,6 +17,7 @@ export interface Item<T> {
 
 /** For people: `sensor "air"`. */
 function nameOf({ list, path, raw }: Item<unknown>): string {
+  if (list === "buses") return `bus "${path[2]}"`;
   if (list === "expanders") return `expander "${path[1]}"`;
   const id = isMap(raw) ? raw["id"] : undefined;
   return `${list === "sensors" ? "sensor" : "actuator"} ${typeof id === "string" ? `"${id}"` : Number(path[1]) + 1}`;

@@ -4,6 +4,7 @@ import type { Board } from "../device/board.ts";
 import type { Clock } from "../device/clock.ts";
 import { type OpenExpanderOn, withExpanders } from "../device/expanders/board.ts";
 import { linuxBoard } from "../device/linux/board.ts";
+import { withRecovery } from "../device/recovering-board.ts";
 import type { SimulatedBoard } from "./simulated-board.ts";
 
 /** The board that a node runs on. */
@@ -23,7 +24,8 @@ export async function boardChooser(simulate: boolean): Promise<ChooseBoard> {
 function chooseRealBoard(config: Config, clock: Clock): BoardChoice {
   const { backend, chip } = config.gpio;
   const board = linuxBoard({ clock, gpioBackend: backend, gpioChip: chip });
-  return { board: withExpanders(board, withBuses(config), clock, openLater) };
+  const recovering = withRecovery(board, config.buses.i2c, clock);
+  return { board: withExpanders(recovering, withBuses(config), clock, openLater) };
 }
 
 /** A node without expanders never loads their code. */

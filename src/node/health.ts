@@ -1,3 +1,4 @@
+import type { Board } from "../device/board.ts";
 import type { Clock } from "../device/clock.ts";
 import type { Host } from "../device/host.ts";
 import type { Link } from "../mqtt/link.ts";
@@ -25,6 +26,8 @@ export interface HealthSources {
   session(): SessionStatus | undefined;
   link(): Link | undefined;
   readonly samplers: ReadonlyMap<string, Sampler>;
+  /** By bus, how often each remedy was used. */
+  readonly recoveries?: Board["recoveries"] | undefined;
 }
 
 /** What the node says of itself: on each new link, and every so often. */
@@ -99,6 +102,7 @@ async function healthReport(
       signal_dbm: signalDbm,
       ...(sources.insecure && { insecure: true }),
     },
+    i2c_recovery: sources.recoveries?.(),
     sensors: Object.fromEntries([...sources.samplers].map(([id, sampler]) => [id, sensorHealth(sampler)])),
   };
 }

@@ -217,6 +217,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     session: () => session?.status(),
     link,
     samplers,
+    recoveries: board.recoveries,
   });
 
   const subscriptions = [...downlink.filters, ...(homeAssistant?.filters ?? [])];

@@ -5,6 +5,7 @@ import type { Clock } from "../device/clock.ts";
 import { withExpanders } from "../device/expanders/board.ts";
 import { openExpander } from "../device/expanders/open.ts";
 import { type Random, seededRandom } from "../device/random.ts";
+import { withRecovery } from "../device/recovering-board.ts";
 import { runActivity } from "../device/sim/activity.ts";
 import { createSimBoard, type SimBoard } from "../device/sim/board.ts";
 import { attachExpander, attachOutput } from "../device/sim/expanders.ts";
@@ -23,7 +24,8 @@ export interface SimulatedBoard {
 
 export function chooseSimulatedBoard(config: Config, clock: Clock): BoardChoice {
   const simulated = simulateBoard(config, clock);
-  return { board: withExpanders(simulated.board, withBuses(config), clock, openExpander), simulated };
+  const board = withRecovery(simulated.board, config.buses.i2c, clock);
+  return { board: withExpanders(board, withBuses(config), clock, openExpander), simulated };
 }
 
 /** A board with the chips that the configuration's sensors expect, in the world that its `simulation` describes. */
