@@ -54,7 +54,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 export function parseActuatorCommand(payload: Uint8Array): ActuatorCommand | Malformed {
   const text = decode(payload);
   if (typeof text !== "string") return text;
-  if (text === "on" || text === "off" || text === "toggle") return { set: text };
+  if (text === "toggle" || isWord(text)) return { set: text };
   if (PLAIN_NUMBER.test(text)) return { set: Number(text) };
   if (text.startsWith("[")) return readPlainSteps(text);
   return readObject(text, ["id", "set", "for", "issued", "max_age"], (fields, provenance) => {
@@ -65,13 +65,18 @@ export function parseActuatorCommand(payload: Uint8Array): ActuatorCommand | Mal
       const steps = readSteps(set);
       return typeof steps === "string" ? steps : { ...provenance, set: steps };
     }
-    const known = set === "on" || set === "off" || set === "toggle";
+    const known = set === "toggle" || isWord(set);
     if (!known && !(typeof set === "number" && Number.isFinite(set)))
       return "set: expected on, off, toggle, a number or a list of steps";
     const forMs = readDuration(fields["for"]);
     if (forMs === "malformed" || forMs === 0) return "for: expected a duration such as 30s";
     return { ...provenance, set: set as ActuatorValue | "toggle", ...(forMs !== undefined && { forMs }) };
   });
+}
+
+/** The values that are words. Whether an actuator can take one is its kind's word, and the guard's answer. */
+function isWord(value: unknown): value is Exclude<ActuatorValue, number> {
+  return value === "on" || value === "off" || value === "open" || value === "close" || value === "stop";
 }
 
 function readPlainSteps(text: string): ActuatorCommand | Malformed {
@@ -91,7 +96,7 @@ function readSteps(list: readonly unknown[]): readonly Step[] | string {
     const unknown = Object.keys(strange)[0];
     if (typeof item !== "object" || Array.isArray(item) || unknown !== undefined)
       return `${at}: expected {"set":"on","for":"2s"}`;
-    if (set !== "on" && set !== "off" && !(typeof set === "number" && Number.isFinite(set)))
+    if (!isWord(set) && !(typeof set === "number" && Number.isFinite(set)))
       return `${at}: set: expected on, off or a number`;
     const forMs = readDuration(lasts);
     if (forMs === "malformed" || forMs === 0) return `${at}: for: expected a duration such as 2s`;

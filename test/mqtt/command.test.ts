@@ -149,3 +149,9 @@ describe("a command to the node", () => {
     expect(parseNode(text)).toHaveProperty("malformed");
   });
 });
+
+test.each(["open", "close", "stop"])("%s is a command, plain, in JSON and in a sequence", (word) => {
+  expect(parse(word)).toEqual({ set: word });
+  expect(parse(`{"set":"${word}"}`)).toEqual({ set: word });
+  expect(parse(`[{"set":"${word}"}]`)).toEqual({ set: [{ set: word }] });
+});
