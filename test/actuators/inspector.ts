@@ -7,13 +7,15 @@ import type { RelayBoard } from "./wiring.ts";
 const SLACK_MS = 300;
 
 /** The longest wait between two tries to make an output safe, with what queues before it. */
-const RETRY_MS = 5_000 + SLACK_MS;
+const RETRY_MS = 7_000 + SLACK_MS;
 
 interface Load {
   readonly settings: ActuatorSettings;
   readonly pin: number;
   on: boolean;
   sinceMs: number;
+  /** While it was on and a process was there that could have switched it off. */
+  readonly ranMs: [fromMs: number, toMs: number][];
   /** When this process, or the kernel, first had the line: switching before that was not its doing. */
   knownSinceMs: number;
 }
@@ -34,7 +36,7 @@ export class Inspector {
     this.#loads = new Map(
       actuators.map((settings) => {
         const { pin } = settings as ActuatorSettings & { readonly pin: number };
-        return [pin, { settings, pin, on: false, sinceMs: 0, knownSinceMs: 0 }];
+        return [pin, { settings, pin, on: false, sinceMs: 0, knownSinceMs: 0, ranMs: [] }];
       }),
     );
     relays.onLoad = (pin, value) => this.#switched(this.#loads.get(pin as number)!, value === 1);
@@ -49,12 +51,37 @@ export class Inspector {
 
   started(): void {
     this.#booting = false;
+    for (const load of this.#loads.values()) if (load.on) this.#runs(load);
+  }
+
+  /** The process is gone; its outputs stay as they are. */
+  died(): void {
+    for (const load of this.#loads.values()) this.#rests(load);
+  }
+
+  hangs(pin: number, hangs: boolean): void {
+    if (hangs) this.#hung.set(pin, Number.POSITIVE_INFINITY);
+    else if (this.#hung.has(pin)) this.#hung.set(pin, this.#clock.monotonicMs() + RETRY_MS);
+  }
+
+  readonly #hung = new Map<number, number>();
+
+  #runs(load: Load): void {
+    const nowMs = this.#clock.monotonicMs();
+    if (load.ranMs.at(-1)?.[1] !== Number.POSITIVE_INFINITY)
+      load.ranMs.push([nowMs, Number.POSITIVE_INFINITY]);
+  }
+
+  #rests(load: Load): void {
+    const last = load.ranMs.at(-1);
+    if (last?.[1] === Number.POSITIVE_INFINITY) last[1] = this.#clock.monotonicMs();
   }
 
   /** The kernel restarts: all lines let go. */
   powerCut(): void {
     for (const load of this.#loads.values()) {
       load.on = false;
+      this.#rests(load);
       load.sinceMs = this.#clock.monotonicMs();
       this.#relays.loads.set(load.pin, 0);
     }
@@ -82,6 +109,11 @@ export class Inspector {
       this.#violation(`${id} went on after ${nowMs - load.sinceMs} ms off`);
     load.on = on;
     load.sinceMs = nowMs;
+    if (on) this.#runs(load);
+    else this.#rests(load);
+    const startupDelayMs = load.settings.startup_delay;
+    if (on && nowMs - this.#startedMs < startupDelayMs && !this.#excused(load.pin))
+      this.#violation(`${id} went on ${nowMs - this.#startedMs} ms after the start`);
     for (const other of this.#loads.values()) {
       const bound = interlock.includes(other.settings.id) || other.settings.interlock.includes(id);
       if (bound && on && other.on) this.#violation(`${id} went on while ${other.settings.id} was on`);
@@ -93,14 +125,30 @@ export class Inspector {
     const nowMs = this.#clock.monotonicMs();
     for (const load of this.#loads.values()) {
       const { id, max_on: maxOnMs, offline_after: offlineAfterMs, safe } = load.settings;
-      const excused = this.#refusedLately(load.pin) || nowMs - this.#startedMs < SLACK_MS;
+      const excused = this.#excused(load.pin) || nowMs - this.#startedMs < SLACK_MS;
       if (!load.on || excused) continue;
+      this.#inspectBudget(load, nowMs);
       if (maxOnMs !== undefined && nowMs - load.sinceMs > maxOnMs + SLACK_MS)
         this.#violation(`${id} has been on for ${nowMs - load.sinceMs} ms`);
       if (offlineAfterMs === undefined || this.#offlineSinceMs === undefined || safe === "on") continue;
       if (nowMs - this.#offlineSinceMs > offlineAfterMs + SLACK_MS)
         this.#violation(`${id} is on after ${nowMs - this.#offlineSinceMs} ms without a broker`);
     }
+  }
+
+  #inspectBudget({ settings, ranMs }: Load, nowMs: number): void {
+    const { id, budget } = settings;
+    if (budget?.run_time === undefined) return;
+    const fromMs = nowMs - budget.per;
+    const usedMs = ranMs.reduce(
+      (sum, [from, to]) => sum + Math.max(0, Math.min(to, nowMs) - Math.max(from, fromMs)),
+      0,
+    );
+    if (usedMs > budget.run_time + SLACK_MS) this.#violation(`${id} ran for ${usedMs} ms of ${budget.per}`);
+  }
+
+  #excused(pin: number): boolean {
+    return this.#refusedLately(pin) || this.#clock.monotonicMs() <= (this.#hung.get(pin) ?? 0);
   }
 
   #refusedLately(pin: number): boolean {
