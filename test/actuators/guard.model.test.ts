@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Guard, Outcome } from "../../src/actuators/guard.ts";
 import type { Cause } from "../../src/actuators/kind.ts";
 import type { Clock } from "../../src/device/clock.ts";
@@ -209,20 +209,22 @@ class Model {
 const RUNS = process.env["CI"] === "true" ? 1_800 : 250;
 const seed = Number(process.env["GUARD_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 
-test(`whatever happens, nothing forbidden does (GUARD_SEED=${seed})`, { timeout: 300_000 }, async () => {
-  let steps = 0;
-  const property = fc.asyncProperty(
-    fc.array(step, { minLength: 50, maxLength: 70 }),
-    fc.constantFrom(0, 0, 5, 20),
-    async (script, writeMs) => {
-      const model = new Model();
-      await model.start(writeMs);
-      for (const next of script) await model.take(next);
-      await model.finish();
-      steps += script.length;
-      expect(model.violations).toEqual([]);
-    },
-  );
-  await fc.assert(property, { numRuns: RUNS, seed });
-  expect(steps).toBeGreaterThanOrEqual(50 * RUNS);
+describe(`the guard under random commands, failures and restarts (GUARD_SEED=${seed})`, () => {
+  test("whatever happens, nothing forbidden does", { timeout: 300_000 }, async () => {
+    let steps = 0;
+    const property = fc.asyncProperty(
+      fc.array(step, { minLength: 50, maxLength: 70 }),
+      fc.constantFrom(0, 0, 5, 20),
+      async (script, writeMs) => {
+        const model = new Model();
+        await model.start(writeMs);
+        for (const next of script) await model.take(next);
+        await model.finish();
+        steps += script.length;
+        expect(model.violations).toEqual([]);
+      },
+    );
+    await fc.assert(property, { numRuns: RUNS, seed });
+    expect(steps).toBeGreaterThanOrEqual(50 * RUNS);
+  });
 });
