@@ -89,6 +89,7 @@ describe("the simulation block", () => {
       seed: 7,
       world: { temperature: { mean: 20, swing: 5, period: 3_600_000 }, "cellar.humidity": 80 },
       faults: [{ sensor: "air", fault: "timeout", after: 120_000 }],
+      outages: [],
     });
     expect(v.parse(simulationSettings, {})).toEqual({ seed: 1, world: {}, faults: [] });
   });
