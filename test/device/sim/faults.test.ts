@@ -91,7 +91,7 @@ describe("the simulation block", () => {
       faults: [{ sensor: "air", fault: "timeout", after: 120_000 }],
       outages: [],
     });
-    expect(v.parse(simulationSettings, {})).toEqual({ seed: 1, world: {}, faults: [] });
+    expect(v.parse(simulationSettings, {})).toEqual({ seed: 1, world: {}, faults: [], outages: [] });
   });
 
   test.each([
