@@ -6,8 +6,8 @@ export default defineConfig({
   resolve: { alias: { fieldpost: fileURLToPath(new URL("./src/index.ts", import.meta.url)) } },
   test: {
     include: ["test/**/*.test.ts", "docs/examples/**/*.test.ts"],
-    // They need a kernel of their own, or packages: npm run test:hardware, npm run test:deploy.
-    exclude: ["test/hardware/**", "test/deploy/**"],
+    // They need a kernel, packages or a machine of their own: npm run test:hardware, test:deploy, test:board.
+    exclude: ["test/hardware/**", "test/deploy/**", "test/board/**"],
     globalSetup: ["test/build-once.ts"],
     testTimeout: 20_000,
     hookTimeout: 30_000,
