@@ -24,7 +24,7 @@ export interface Board {
   spi(settings: SpiSettings): Promise<SpiDevice>;
   /** The port at a device path, which has one user. Same object for the same path. */
   serial(settings: SerialSettings): Promise<SerialPort>;
-  /** What was done about chips that failed, by bus; absent: no bus is wired for anything. */
+  /** What was done about chips that failed, by bus that is in use; absent: nothing is counted. */
   recoveries?(): Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** What there is, whether or not anything uses it. */
   inventory(): Promise<Inventory>;

@@ -46,7 +46,9 @@ export function withBusRecovery(
   });
   const counts = { clock_pulses: 0, power_cycle: 0, failed: 0 };
   let supply: Promise<{ set(value: 0 | 1): Promise<void> }> | undefined;
-  let mending: Promise<void> = Promise.resolve();
+  /** Transfers begun and not ended: on the wire, or in the queue for it. */
+  const begun = new Set<Promise<unknown>>();
+  let mending: Promise<void> | undefined;
 
   /** Held from the first transfer on: a line that is given back may switch the chips off. */
   function powered() {
@@ -55,6 +57,24 @@ export function withBusRecovery(
       supply = undefined;
     });
     return supply;
+  }
+
+  /**
+   * Has the bus to itself: a chip that is spoken to beside the pulses would take them for its own. Those that have begun
+   * are waited for, which their deadlines bound; the others wait for the end.
+   */
+  function mendAlone(remedy: Remedy): Promise<void> {
+    const work = afterOthers(remedy, mending).finally(() => {
+      if (mending === work) mending = undefined;
+    });
+    mending = work;
+    return work;
+  }
+
+  async function afterOthers(remedy: Remedy, before: Promise<void> | undefined): Promise<void> {
+    await before;
+    await Promise.allSettled(begun);
+    await mend(remedy);
   }
 
   async function mend(remedy: Remedy): Promise<void> {
@@ -73,22 +93,32 @@ export function withBusRecovery(
     }
   }
 
+  async function carry(address: number, write: Uint8Array, readLength: number): Promise<Uint8Array> {
+    // Whoever waited for one remedy may find that the next has become due.
+    while (mending) await mending;
+    const work = bus.transfer(address, write, readLength);
+    begun.add(work);
+    try {
+      return await work;
+    } finally {
+      begun.delete(work);
+    }
+  }
+
   return {
     bus: {
       name: bus.name,
       async transfer(address, write, readLength) {
         if (power) await powered();
-        await mending;
         try {
-          const bytes = await bus.transfer(address, write, readLength);
+          const bytes = await carry(address, write, readLength);
           ladder.succeeded(address);
           return bytes;
         } catch (error) {
           const remedy =
             error instanceof I2cError ? ladder.failed(address, error.fault, clock.monotonicMs()) : undefined;
           if (remedy) {
-            mending = mend(remedy);
-            await mending;
+            await mendAlone(remedy);
             throw new I2cError((error as I2cError).fault, `${(error as I2cError).message}; ${DONE[remedy]}`, {
               cause: error,
             });

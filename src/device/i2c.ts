@@ -9,6 +9,8 @@ export interface I2cBus {
    * the adapter can. Rejects with an {@link I2cError}; never resolves with fewer bytes than asked for.
    */
   transfer(address: number, write: Uint8Array, readLength: number): Promise<Uint8Array>;
+  /** How often it was opened anew because a transfer had failed; absent: nothing has to be opened. */
+  reopened?(): number;
   close(): Promise<void>;
 }
 
@@ -85,6 +87,7 @@ export function oneAtATime(bus: I2cBus, clock: Clock, deadlineMs: number): I2cBu
         throw new I2cError("timeout", error.message, { cause: error });
       }
     },
+    ...(bus.reopened && { reopened: () => bus.reopened!() }),
     close: () => bus.close(),
   };
 }

@@ -1,27 +1,42 @@
 import type { Board } from "./board.ts";
-import { type BusRecovery, type BusRecoverySettings, withBusRecovery } from "./bus-recovery.ts";
+import { type BusRecoverySettings, withBusRecovery } from "./bus-recovery.ts";
 import type { Clock } from "./clock.ts";
+import type { I2cBus } from "./i2c.ts";
 
 /** By what `board.i2c` is asked for. */
 export type RecoverySettings = Readonly<Record<string, BusRecoverySettings & { readonly device: string }>>;
 
-/** A board whose buses do what they are wired for about chips that fail. Buses that are wired for nothing stay as they are. */
+interface OpenBus {
+  readonly bus: I2cBus;
+  counts(): Readonly<Record<string, number>>;
+}
+
+/**
+ * A board whose buses do what they are wired for about chips that fail, and that counts what is done. Buses that are
+ * wired for nothing stay as they are.
+ */
 export function withRecovery(board: Board, buses: RecoverySettings, clock: Clock): Board {
-  const wired = Object.values(buses).filter(({ recovery, power }) => recovery ?? power);
-  if (wired.length === 0) return board;
-  const open = new Map<string, BusRecovery>();
+  const open = new Map<string, OpenBus>();
+
+  function openBus(devicePath: string): OpenBus {
+    const bus = board.i2c(devicePath);
+    const reopened = () => (bus.reopened ? { reopened: bus.reopened() } : {});
+    const settings = Object.values(buses).find(({ device }) => device === devicePath);
+    if (!settings?.recovery && !settings?.power) return { bus, counts: reopened };
+    const recovering = withBusRecovery(bus, settings, board.gpio, clock);
+    return { bus: recovering.bus, counts: () => ({ ...reopened(), ...recovering.counts() }) };
+  }
+
   return {
     ...board,
     i2c(devicePath) {
-      const known = open.get(devicePath);
-      if (known) return known.bus;
-      const bus = board.i2c(devicePath);
-      const settings = wired.find(({ device }) => device === devicePath);
-      if (!settings) return bus;
-      const recovering = withBusRecovery(bus, settings, board.gpio, clock);
-      open.set(devicePath, recovering);
-      return recovering.bus;
+      const known = open.get(devicePath) ?? openBus(devicePath);
+      open.set(devicePath, known);
+      return known.bus;
     },
-    recoveries: () => Object.fromEntries([...open].map(([path, recovery]) => [path, recovery.counts()])),
+    recoveries() {
+      const counted = [...open].map(([path, { counts }]) => [path, counts()] as const);
+      return Object.fromEntries(counted.filter(([, counts]) => Object.keys(counts).length > 0));
+    },
   };
 }

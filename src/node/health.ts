@@ -26,7 +26,7 @@ export interface HealthSources {
   session(): SessionStatus | undefined;
   link(): Link | undefined;
   readonly samplers: ReadonlyMap<string, Sampler>;
-  /** By bus, how often each remedy was used. */
+  /** By bus, how often it was opened anew and each remedy was used. */
   readonly recoveries?: Board["recoveries"] | undefined;
 }
 
@@ -108,9 +108,17 @@ async function healthReport(
 }
 
 function sensorHealth(sampler: Sampler) {
-  const { state, samples, errors, lastError } = sampler.status();
+  const { state, samples, errors, lastError, ...counts } = sampler.status();
   const count = Object.values(errors).reduce((sum, each) => sum + each, 0);
-  return { state, samples, errors: count, ...(lastError !== undefined && { last_error: lastError }) };
+  return {
+    state,
+    samples,
+    errors: count,
+    ...(counts.retries > 0 && { retries: counts.retries }),
+    ...(counts.reinitialisations > 0 && { reinitialised: counts.reinitialisations }),
+    ...(counts.missedEdges !== undefined && { missed: counts.missedEdges }),
+    ...(lastError !== undefined && { last_error: lastError }),
+  };
 }
 
 /**

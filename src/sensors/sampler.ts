@@ -51,6 +51,12 @@ export interface SamplerStatus {
   readonly samples: number;
   /** Failed attempts by kind ({@link Fault.kind}). */
   readonly errors: Readonly<Record<string, number>>;
+  /** Attempts after a failed one. */
+  readonly retries: number;
+  /** How often the sensor was opened and set up again. */
+  readonly reinitialisations: number;
+  /** Edges of its line that are known to have been missed; undefined: it counts none. */
+  readonly missedEdges: number | undefined;
   readonly lastError: string | undefined;
   readonly lastSample: Moment | undefined;
   /** Times on the sampling grid at which no sample could be taken: the one before lasted too long, or the sensor failed. */
@@ -92,7 +98,11 @@ export function createSampler(options: SamplerOptions): Sampler {
   const errors: Record<string, number> = {};
   const handle = createHandle({
     id,
-    open: options.open,
+    async open() {
+      const sensor = await options.open();
+      openings++;
+      return sensor;
+    },
     clock,
     deadlineMs: options.deadlineMs ?? DEFAULT_DEADLINE_MS,
     onChange: (raw) => deliver(raw, clock.monotonicMs(), false),
@@ -112,6 +122,9 @@ export function createSampler(options: SamplerOptions): Sampler {
   let retryAtMs: number | undefined;
   let turnDueMs: number | undefined;
   let samples = 0;
+  let retries = 0;
+  let openings = 0;
+  let missedEdges = 0;
   let lastSample: Moment | undefined;
   let lastError: string | undefined;
   let isRunning = false;
@@ -120,6 +133,8 @@ export function createSampler(options: SamplerOptions): Sampler {
   function deliver(raw: Measurements, reportMs: number, mustSend: boolean): void {
     const at = now(clock);
     assertFinite(raw);
+    // Before any filter: what was lost is told even if nothing else of the sample is.
+    missedEdges += typeof raw["missed"] === "number" ? raw["missed"] : 0;
     const filtered = filter(raw);
     assertFinite(filtered);
     const measurements = roundToPrecision(filtered, fields);
@@ -170,6 +185,7 @@ export function createSampler(options: SamplerOptions): Sampler {
   async function sample(signal: AbortSignal, gridMs: number | undefined): Promise<void> {
     const asked = requests;
     requests = [];
+    if (retryAtMs !== undefined) retries++;
     try {
       if (lost) throw lost.error;
       const raw = await unlessAborted(handle.read(signal), signal);
@@ -221,6 +237,9 @@ export function createSampler(options: SamplerOptions): Sampler {
       state: faults.current() ? "failing" : samples > 0 ? "ok" : "starting",
       samples,
       errors: { ...errors },
+      retries,
+      reinitialisations: Math.max(0, openings - 1),
+      missedEdges: Object.hasOwn(options.fields, "missed") ? missedEdges : undefined,
       lastError,
       lastSample,
       skippedSlots: schedule?.skipped() ?? 0,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { withBusRecovery } from "../../src/device/bus-recovery.ts";
-import { type I2cBus, I2cError } from "../../src/device/i2c.ts";
+import { type I2cBus, I2cError, oneAtATime } from "../../src/device/i2c.ts";
 import { seededRandom } from "../../src/device/random.ts";
 import { VirtualClock } from "../../src/device/sim/clock.ts";
 import { SimGpio } from "../../src/device/sim/gpio.ts";
@@ -72,6 +72,39 @@ describe("a bus that does something about chips that fail", () => {
     }
     expect(counts().power_cycle).toBeGreaterThan(2);
     expect(counts().power_cycle).toBeLessThan(9);
+  });
+
+  test("has the bus to itself while it clocks it: what was queued goes before, what comes later after", async () => {
+    const clock = new VirtualClock({ wallMs: 0, monotonicMs: 0 });
+    const gpio = new SimGpio({ clock, random: seededRandom(1) });
+    const spans: { address: number; fromMs: number; toMs: number }[] = [];
+    const wire: I2cBus = {
+      name: "bus",
+      async transfer(address, _write, readLength) {
+        const fromMs = clock.monotonicMs();
+        await clock.sleep(4);
+        spans.push({ address, fromMs, toMs: clock.monotonicMs() });
+        if (address === CHIP && clocks(gpio) < 9) throw new I2cError("stuck", "no good");
+        return new Uint8Array(readLength);
+      },
+      close: async () => {},
+    };
+    const settings = { recovery: { scl: SCL, sda: SDA } };
+    const { bus, counts } = withBusRecovery(oneAtATime(wire, clock, 1_000), settings, gpio, clock);
+    const neighbour = async () => {
+      for (let nth = 0; nth < 20; nth++) await bus.transfer(0x40, Uint8Array.of(0), 1);
+    };
+    const held = async () => {
+      for (let nth = 0; nth < 3; nth++) await bus.transfer(CHIP, Uint8Array.of(0), 1).catch(() => {});
+    };
+    await clock.run(Promise.all([held(), neighbour(), neighbour(), neighbour()]));
+    expect(counts().clock_pulses).toBe(1);
+    const pulses = gpio.history(SCL).filter(([, level]) => level === 0);
+    const [firstMs, lastMs] = [pulses[0]![0], gpio.history(SDA).at(-1)![0]];
+    expect(lastMs - firstMs).toBeGreaterThanOrEqual(18);
+    expect(spans.filter(({ fromMs, toMs }) => toMs > firstMs && fromMs < lastMs)).toEqual([]);
+    expect(spans.filter(({ address, fromMs }) => address === 0x40 && fromMs >= lastMs)).not.toEqual([]);
+    expect(spans).toHaveLength(63);
   });
 
   test("counts a remedy that could not be used, and goes on", async () => {

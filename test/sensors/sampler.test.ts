@@ -212,7 +212,51 @@ describe("a sensor that fails", () => {
       { s: 20, id: "air", reading: { temperature: 22 } },
     ]);
     expect(chip.log).toEqual(["0 open", "0 read", "10 read", "10 close", "11 open", "11 read", "20 read"]);
-    expect(sampler.status()).toMatchObject({ state: "ok", samples: 3, errors: { crc: 1 } });
+    expect(sampler.status()).toMatchObject({
+      state: "ok",
+      samples: 3,
+      errors: { crc: 1 },
+      retries: 1,
+      reinitialisations: 1,
+      missedEdges: undefined,
+    });
+  });
+
+  test("counts each attempt after a failed one, and as set up anew only what could be", async () => {
+    const rig = createRig();
+    let works = true;
+    const { sampler } = rig.sampler(async () => {
+      if (!works) throw new Error("absent");
+      return {
+        async read() {
+          if (!works) throw new Error("absent");
+          return { temperature: 21 };
+        },
+      };
+    });
+    await rig.clock.advance(5_000);
+    works = false;
+    await rig.clock.advance(60_000);
+    works = true;
+    await rig.clock.advance(120_000);
+    const { retries, errors, reinitialisations } = sampler.status();
+    const failures = Object.values(errors).reduce((sum, each) => sum + each, 0);
+    expect(failures).toBeGreaterThan(3);
+    // The last one worked; each failure had one after it.
+    expect(retries).toBe(failures);
+    expect(reinitialisations).toBe(1);
+  });
+
+  test("counts the edges that its line is known to have lost", async () => {
+    const rig = createRig();
+    const { sampler } = rig.sampler(async () => ({ read: async () => ({ count: 5, missed: 3 }) }), {
+      fields: {
+        count: { unit: "", precision: 0 },
+        missed: { unit: "", precision: 0, accumulates: true },
+      },
+    });
+    await rig.clock.advance(25_000);
+    expect(sampler.status()).toMatchObject({ samples: 3, missedEdges: 9 });
   });
 
   test("is news once, again when it says something else, and every hour", async () => {

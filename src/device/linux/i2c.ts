@@ -29,6 +29,7 @@ export function linuxI2cBus({
   resolvePath = realpath,
 }: LinuxI2cOptions): I2cBus {
   let adapter: Adapter | undefined;
+  let openings = 0;
   let busy = false;
   let closed = false;
 
@@ -36,7 +37,9 @@ export function linuxI2cBus({
     // i2c-bus opens lazily, so a missing bus must be found out here.
     const busNumber = /^\/dev\/i2c-(\d+)$/.exec(await resolvePath(devicePath))?.[1];
     if (busNumber === undefined) throw new I2cError("no_bus", `${devicePath} is not an I2C bus`);
-    return (await load()).openPromisified(Number(busNumber));
+    const opened = await (await load()).openPromisified(Number(busNumber));
+    openings++;
+    return opened;
   }
 
   async function drop(): Promise<void> {
@@ -62,6 +65,7 @@ export function linuxI2cBus({
         if (closed) await drop();
       }
     },
+    reopened: () => Math.max(0, openings - 1),
     /** A transfer that has not ended keeps its files until it has: the kernel still uses them. */
     async close() {
       closed = true;

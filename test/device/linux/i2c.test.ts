@@ -172,6 +172,15 @@ describe("a bus on which something failed", () => {
     expect(fake).toMatchObject({ opened: 2, closed: 1 });
   });
 
+  test("counts how often it was opened anew", async () => {
+    const fake = withChip();
+    const bus = busOn(fake);
+    expect(bus.reopened!()).toBe(0);
+    for (const address of [CHIP, 0x10, CHIP, 0x10, CHIP])
+      await bus.transfer(address, Uint8Array.of(1), 1).catch(() => {});
+    expect(bus.reopened!()).toBe(2);
+  });
+
   test("is kept open as long as all goes well", async () => {
     const fake = withChip();
     const bus = busOn(fake);
