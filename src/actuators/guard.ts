@@ -73,6 +73,8 @@ interface Guarded {
   state: ActuatorState;
   /** What it was last told, other than by a start or a stop. */
   last: ActuatorValue | undefined;
+  /** How it was when the node stopped: where it is restored, so are the limits it ran under. */
+  atStop?: ActuatorState;
   /** What was last told to `onChange`. */
   told: ActuatorValue | undefined;
   /** Ends when everything asked of this actuator so far has been dealt with. */
@@ -183,8 +185,8 @@ export async function openGuard(parts: GuardParts): Promise<Guard> {
   }
 
   /** Only what a restart depends on: most actuators never cost a write. */
-  function remember({ rules, state, last, meter }: Guarded): Promise<void> {
-    const { onSinceMs, leaseUntilMs } = state;
+  function remember({ rules, state, atStop, last, meter }: Guarded): Promise<void> {
+    const { onSinceMs, leaseUntilMs } = atStop ?? state;
     const remembered: Remembered = {
       ...(rules.restoresLast && last !== undefined && { last }),
       ...(rules.maxOnMs !== undefined && onSinceMs !== undefined && { onSinceMs }),
@@ -298,6 +300,7 @@ export async function openGuard(parts: GuardParts): Promise<Guard> {
   }
 
   async function makeSafe(actuator: Guarded): Promise<void> {
+    if (actuator.rules.restoresLast) actuator.atStop = actuator.state;
     for (let tries = 1; tries <= SHUTDOWN_TRIES; tries++) {
       const outcome = await perform(actuator, { set: actuator.rules.safe, cause: "failsafe" });
       if (outcome.status === "done") return;

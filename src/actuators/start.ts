@@ -20,11 +20,10 @@ export function startOf(rules: Rules, remembered: Remembered, nowMs: number): St
   // What was on for a time only is not restored for longer; after a new boot nobody knows how long that was.
   const leaseLeftMs = lease?.untilMs === undefined ? undefined : lease.untilMs - nowMs;
   if (leaseLeftMs !== undefined && leaseLeftMs <= 0) return timedOut(rules);
-  if (lease && leaseLeftMs === undefined && rules.restoresLast) return off;
-  if (rules.startupDelayMs > 0)
-    return lease && rules.restoresLast
-      ? off
-      : { ...off, later: { atMs: nowMs + rules.startupDelayMs, set: restored } };
+  const waits = rules.startupDelayMs > 0;
+  // Over for good: the start after this one must not find it without its end.
+  if (lease && rules.restoresLast && (leaseLeftMs === undefined || waits)) return timedOut(rules);
+  if (waits) return { ...off, later: { atMs: nowMs + rules.startupDelayMs, set: restored } };
   const since =
     rules.maxOnMs === undefined || onSinceMs === undefined ? undefined : Math.min(onSinceMs, nowMs);
   if (since !== undefined && rules.maxOnMs !== undefined && nowMs >= since + rules.maxOnMs)

@@ -406,6 +406,51 @@ describe("restore: last", () => {
     expect(late.relays.loads.get(5)).toBe(0);
   });
 
+  test("goes on with the rest of a for after a clean stop as well, and not beyond it", async () => {
+    const { clock, guard, command, open, relays } = await wired(list);
+    await command("lamp", "on", 60_000);
+    await clock.run(guard.shutdown());
+    await clock.advance(20_000);
+    await open();
+    expect(relays.loads.get(5)).toBe(1);
+    await clock.advance(40_000);
+    expect(relays.loads.get(5)).toBe(0);
+  });
+
+  test("gives no more of max_on after a clean stop", async () => {
+    const { clock, guard, command, open, relays } = await wired([{ ...list[0], max_on: "10m" }]);
+    await command("lamp", "on");
+    await clock.advance(9 * 60_000);
+    await clock.run(guard.shutdown());
+    await open();
+    await clock.advance(59_000);
+    expect(relays.loads.get(5)).toBe(1);
+    await clock.advance(1_000);
+    expect(relays.loads.get(5)).toBe(0);
+  });
+
+  test.each([
+    { what: "in another boot of the kernel", settings: {}, bootId: "another" },
+    { what: "behind a startup_delay", settings: { startup_delay: "1s" }, bootId: undefined },
+  ])("what was on for a time is not restored $what, however often the node restarts", async (given) => {
+    const file = inMemory();
+    const first = await wired([{ ...list[0], ...given.settings }], file);
+    await first.command("lamp", "on");
+    await first.clock.advance(2_000);
+    await first.command("lamp", "on", 60_000);
+    if (given.bootId !== undefined) {
+      const text = (await file.read())!;
+      await file.replace(text.replace(first.clock.bootId, given.bootId));
+    }
+    for (let restarts = 0; restarts < 3; restarts++) {
+      const life = new AbortController();
+      await first.clock.run(first.open(life.signal));
+      await first.clock.advance(2_000);
+      expect(first.relays.loads.get(5)).toBe(0);
+      life.abort();
+    }
+  });
+
   test("a for that was running binds an output that starts on, too", async () => {
     const { clock, relays } = await restarted([{ id: "lamp", pin: 5, initial: "on" }], 60_000, 20_000);
     await clock.advance(40_000);
