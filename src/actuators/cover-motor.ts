@@ -101,6 +101,8 @@ export function openCoverMotor({ lines, travelMs, deadMs, overrun, context }: Co
   }
 
   async function travel(legs: readonly Leg[], mine: number, signal: AbortSignal): Promise<void> {
+    // The end of a way of no length must not be told before whoever asked for it knows that it began.
+    if (legs.length === 0) await clock.sleep(1, signal);
     for (const [index, each] of legs.entries()) {
       if (index > 0) await inLane(() => energise(each, mine));
       await clock.sleep(each.forMs, signal);

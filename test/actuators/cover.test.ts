@@ -114,6 +114,22 @@ test("behind the guard a cover rests as soon as it has arrived, and tells its po
   expect([...relays.loads.values()]).toEqual([0, 0]);
 });
 
+test("behind the guard a cover that is told to go where it is rests at once", async () => {
+  const clock = new VirtualClock({ wallMs: 0 });
+  const relays = new RelayBoard(clock);
+  const actuators = configuredOf(cover, [{ id: "blind", ...asYaml }]);
+  const guard = await openWired({ actuators, gpio: relays.gpio(), clock });
+  const ask = (set: ActuatorValue) => clock.run(guard.request("blind", { set, cause: "command" }));
+  await ask("open");
+  await clock.advance(20_000);
+  await ask(25);
+  await clock.advance(20_000);
+  expect(guard.state("blind")?.value).toBe("stop");
+  await ask(25);
+  await clock.advance(10);
+  expect(guard.state("blind")?.value).toBe("stop");
+});
+
 type Step =
   | { readonly do: "set"; readonly value: ActuatorValue }
   | { readonly do: "wait"; readonly ms: number }
