@@ -102,6 +102,18 @@ describe.each(CHIPS)("pins of a %s", (name) => {
     await expect(clock.run(output.set("on"))).rejects.toMatchObject({ fault: "io" });
     await clock.run(output.set("on"));
   });
+
+  test("that could not be switched off while the chip was away are not switched on by a write to another", async () => {
+    const { open, chip, bus, clock } = benchWith(name);
+    const pump = await open(digitalOutput, { pin: "io1:3" }, "off");
+    const lamp = await open(digitalOutput, { pin: "io1:4" }, "off");
+    await clock.run(pump.set("on"));
+    bus.fail("all", { fault: "no_ack", transfers: 1 });
+    await expect(clock.run(pump.set("off"))).rejects.toMatchObject({ fault: "io" });
+    chip.reset();
+    await clock.run(lamp.set("on"));
+    expect([chip.pins.level(3), chip.pins.level(4)]).toEqual([0, 1]);
+  });
 });
 
 test.each(["mcp23017", "tca9555"])(

@@ -32,12 +32,14 @@ export function expanderLines({ name, chip, clock, pollMs, interrupt }: Expander
   let last: Promise<unknown> = Promise.resolve();
   let watching: AbortController | undefined;
 
-  /** One change of the whole port at a time, on top of what is known to have been written. */
+  /**
+   * One change of the whole port at a time, on top of what was wanted last. That includes a change that failed: the next
+   * write must not bring back what somebody has tried to switch off.
+   */
   function change(next: (state: PortState) => PortState): Promise<void> {
     const done = last.then(async () => {
-      const wanted = next(state ?? (await chip.recall()));
-      await chip.write(wanted);
-      state = wanted;
+      state = next(state ?? (await chip.recall()));
+      await chip.write(state);
     });
     last = done.catch(() => {});
     return done.catch((cause: unknown) => {
