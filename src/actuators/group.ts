@@ -85,6 +85,7 @@ export function withGroups(guard: Guard, groups: readonly GroupSettings[]): Guar
   return {
     ...guard,
     ids: [...guard.ids, ...byId.keys()],
+    members: (id) => byId.get(id),
     rules(id) {
       const members = byId.get(id);
       return members ? groupRules(guard, id, members) : guard.rules(id);

@@ -47,6 +47,8 @@ export interface Guard {
   /** Undefined where there is no such actuator. */
   rules(id: string): Rules | undefined;
   state(id: string): ActuatorState | undefined;
+  /** The actuators that go by this name together; absent or undefined: it is one by itself, or none. */
+  members?(id: string): readonly string[] | undefined;
   /** Asks for a change; requests to one actuator are carried out one after the other. Never rejects. */
   request(id: string, request: Request): Promise<Outcome>;
   /** Whether there is a session with the broker; a node starts without. */

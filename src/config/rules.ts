@@ -3,7 +3,7 @@ import type { ActuatorValue } from "../actuators/kind.ts";
 import { isOnFor } from "../actuators/kind.ts";
 import { actuatorValue } from "../actuators/settings.ts";
 import { type Conflict, conflictsAmong } from "../rules/conflicts.ts";
-import type { Rule, Wishes } from "../rules/rule.ts";
+import { forMembers, type Rule, type Wishes } from "../rules/rule.ts";
 import { ruleEntries } from "../rules/settings.ts";
 import { inWords } from "../rules/words.ts";
 import { parseDurationMs } from "../schema/duration.ts";
@@ -152,12 +152,22 @@ function warningsAmong(rules: readonly Rule[], { actuators }: RuleContext): Find
       resolved.config ? [[resolved.config.id, resolved.config] as const] : [],
     ),
   );
-  const conflicts = conflictsAmong(rules, {
+  const membersOf = (id: string) => {
+    const config = configs.get(id);
+    return config?.kind.name === "group" ? (config.options["members"] as readonly string[]) : undefined;
+  };
+  const single = rules.map((rule) => forMembers(rule, membersOf));
+  const conflicts = conflictsAmong(single, {
     isOn: (id, value) => isOnFor(configs.get(id)!.kind, value),
     interlocked: (one, other) =>
       configs.get(one)!.interlock.includes(other) || configs.get(other)!.interlock.includes(one),
   });
+  /** What the rule itself calls it: the actuator, or the group it is a member of. */
+  const named = (wishes: Wishes, actuator: string) =>
+    actuator in wishes
+      ? actuator
+      : (Object.keys(wishes).find((id) => membersOf(id)?.includes(actuator)) ?? actuator);
   return conflicts.map(({ rule, side, actuator, message }: Conflict) =>
-    wrongKey(["rules", rule, side, actuator], message),
+    wrongKey(["rules", rule, side, named(rules[rule]![side], actuator)], message),
   );
 }

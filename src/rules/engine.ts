@@ -27,7 +27,7 @@ import {
   type Memory,
   type Truth,
 } from "./evaluate.ts";
-import { actuatorsOf, type Rule } from "./rule.ts";
+import { actuatorsOf, forMembers, type Rule } from "./rule.ts";
 
 export interface RuleParts {
   readonly rules: readonly Rule[];
@@ -57,7 +57,9 @@ export interface RuleEngine {
 /** The rules look around this often at least, whatever they wait for. */
 const MAX_SLEEP_MS = 60_000;
 
-export function createRuleEngine({ rules, guard, clock, log, calendar }: RuleParts): RuleEngine {
+export function createRuleEngine({ guard, clock, log, calendar, ...parts }: RuleParts): RuleEngine {
+  const membersOf = (id: string) => guard.members?.(id);
+  const rules = parts.rules.map((rule) => forMembers(rule, membersOf));
   const startedMs = clock.monotonicMs();
   const values = new Map<string, Map<string, LatestValue>>();
   const lastSaid = new Map<string, number>();
@@ -142,8 +144,9 @@ export function createRuleEngine({ rules, guard, clock, log, calendar }: RulePar
         const outcome = await guard.request(id, request);
         const manual = request.cause === "command" || request.cause === "local";
         if (manual && outcome.status === "done") {
-          const lastsMs = request.forMs ?? overrideMs.get(id);
-          update(id, (control) => commanded(control, lastsMs, clock.monotonicMs()));
+          const lastsMs = (each: string) => request.forMs ?? overrideMs.get(each);
+          for (const each of membersOf(id) ?? [id])
+            update(each, (control) => commanded(control, lastsMs(each), clock.monotonicMs()));
           wake.abort("woken");
         }
         return outcome;
@@ -161,7 +164,7 @@ export function createRuleEngine({ rules, guard, clock, log, calendar }: RulePar
       update(id, (control) => moved(control, cause, clock.monotonicMs()));
       wake.abort("woken");
     },
-    ruleOf: (actuator) => movers.get(actuator),
+    ruleOf: (actuator) => [actuator, ...(membersOf(actuator) ?? [])].flatMap((id) => movers.get(id) ?? [])[0],
     truths: () => truths,
     async run(signal) {
       const stop = () => wake.abort("woken");

@@ -104,3 +104,19 @@ export function usesWallTime({ when }: Rule): boolean {
 export function actuatorsOf({ set, otherwise }: Rule): readonly string[] {
   return [...new Set([...Object.keys(set), ...Object.keys(otherwise)])];
 }
+
+/**
+ * The same rule for the members of groups instead of the groups: each has its own safe value and its own override, and
+ * meets other rules by itself. What the rule says of a member by name goes before what it says of a group.
+ */
+export function forMembers(rule: Rule, membersOf: (actuator: string) => readonly string[] | undefined): Rule {
+  const spread = (wishes: Wishes): Wishes => {
+    const all = Object.entries(wishes);
+    const groups = all.filter(([id]) => membersOf(id) !== undefined);
+    if (groups.length === 0) return wishes;
+    const single = all.filter(([id]) => membersOf(id) === undefined);
+    const members = groups.flatMap(([id, wish]) => membersOf(id)!.map((member) => [member, wish] as const));
+    return Object.fromEntries([...members, ...single]);
+  };
+  return { ...rule, set: spread(rule.set), otherwise: spread(rule.otherwise) };
+}

@@ -293,6 +293,24 @@ actuators:
     ]);
   });
 
+  test("tell of a rule that is never heard because one for a group stands before it", async () => {
+    const { warnings } = await readRight(`
+device: { id: g1 }
+mqtt: { url: mqtt://b }
+sensors: [{ id: air, driver: bme280 }]
+actuators:
+  - { id: north, driver: digital_output, pin: 22 }
+  - { id: south, driver: digital_output, pin: 23 }
+  - { id: lights, driver: group, members: [north, south] }
+rules:
+  - { id: all, when: { sensor: air, field: temperature, above: 30 }, set: { lights: on }, otherwise: { lights: off } }
+  - { when: { sensor: air, field: humidity, above: 30 }, set: { south: off } }
+`);
+    expect(warnings.map(({ line, message }) => [line, message])).toEqual([
+      [11, 'never heard: the rule "all" stands before this one and always wants something of south'],
+    ]);
+  });
+
   test("leave a broker on the same machine in peace", async () => {
     const { warnings } = await readRight(
       "device: { id: g1 }\nmqtt: { url: mqtt://127.0.0.1, username: u, password: p }\nsensors: [{ id: b, driver: host }]\n",

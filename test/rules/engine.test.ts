@@ -179,3 +179,43 @@ describe("who is heard", () => {
     expect(end.value("fan")).toBe("on");
   });
 });
+
+describe("a rule for a group", () => {
+  const HEATER = { id: "heater", pin: 6, safe: "on", initial: "off" };
+  const groups = [{ id: "both", members: ["fan", "heater"] }];
+  const whole = rule("whole", temperature({ above: 30, below: 28 }), {
+    set: { both: { set: "on" } },
+    otherwise: { both: { set: "off" } },
+  });
+
+  test("makes each member safe in its own way when its sensor falls silent", async () => {
+    const end = await RuleEnd.start([FAN, HEATER], [whole], { groups });
+    await end.say("air", { temperature: 20 });
+    await end.say("air", { temperature: 31 });
+    expect([end.value("fan"), end.value("heater")]).toEqual(["on", "on"]);
+    await end.clock.advance(5 * MINUTE);
+    expect([end.value("fan"), end.value("heater")]).toEqual(["off", "on"]);
+  });
+
+  test("keeps off a member that somebody commands, and off all where the group is commanded", async () => {
+    const end = await RuleEnd.start([FAN, HEATER], [{ ...whole, overrideMs: 10 * MINUTE }], { groups });
+    await end.say("air", { temperature: 31 });
+    await end.command("fan", "off");
+    await end.say("air", { temperature: 27 });
+    await end.say("air", { temperature: 31 });
+    expect([end.value("fan"), end.value("heater")]).toEqual(["off", "on"]);
+    await end.command("both", "off");
+    await end.say("air", { temperature: 27 });
+    await end.say("air", { temperature: 31 });
+    expect([end.value("fan"), end.value("heater")]).toEqual(["off", "off"]);
+    await end.keepSaying(31, 11 * MINUTE);
+    expect([end.value("fan"), end.value("heater")]).toEqual(["on", "on"]);
+  });
+
+  test("gives way to one for a member that stands before it", async () => {
+    const first = rule("first", temperature({ above: 40 }), { set: { fan: { set: "off" } } });
+    const end = await RuleEnd.start([FAN, HEATER], [first, whole], { groups });
+    await end.say("air", { temperature: 41 });
+    expect([end.value("fan"), end.value("heater")]).toEqual(["off", "on"]);
+  });
+});

@@ -1,3 +1,4 @@
+import { type GroupSettings, withGroups } from "../../src/actuators/group.ts";
 import type { Change, Guard } from "../../src/actuators/guard.ts";
 import { VirtualClock } from "../../src/device/sim/clock.ts";
 import { silentLog } from "../../src/log.ts";
@@ -38,11 +39,19 @@ export class RuleEnd {
   static async start(
     actuators: readonly Record<string, unknown>[],
     rules: readonly Rule[],
-    { synced = true, calendar }: { readonly synced?: boolean; readonly calendar?: Calendar } = {},
+    {
+      synced = true,
+      calendar,
+      groups = [],
+    }: {
+      readonly synced?: boolean;
+      readonly calendar?: Calendar;
+      readonly groups?: readonly GroupSettings[];
+    } = {},
   ): Promise<RuleEnd> {
     const end = new RuleEnd();
     end.clock.setSynced(synced);
-    end.inner = await end.clock.run(
+    const outputs = await end.clock.run(
       openWired({
         actuators: configured(actuators),
         gpio: end.relays.gpio(),
@@ -53,6 +62,7 @@ export class RuleEnd {
         },
       }),
     );
+    end.inner = withGroups(outputs, groups);
     end.inner.setOnline(true);
     end.engine = createRuleEngine({ rules, guard: end.inner, clock: end.clock, log: silentLog, calendar });
     void end.engine.run(end.#running.signal);
