@@ -79,6 +79,8 @@ const IIO: Readonly<Record<string, Quantity>> = {
   magn: { field: "magnetic_field", unit: "µT", precision: 2, factor: 100 },
   distance: { field: "distance", unit: "mm", precision: 0, deviceClass: "distance", factor: 1_000 },
   concentration: { field: "concentration", unit: "ppm", precision: 0, factor: 10_000 },
+  // Air has thousandths of a ppm of these.
+  concentration_voc: { field: "volatile_organics", unit: "ppm", precision: 3, factor: 10_000 },
   massconcentration: { field: "mass_concentration", unit: "µg/m³", precision: 1, factor: 1 },
   uvindex: { field: "uv_index", unit: "", precision: 1, factor: 1 },
   intensity: { field: "intensity", unit: "", precision: 0, factor: 1 },
@@ -104,9 +106,10 @@ export function channelType(subsystem: Subsystem, channel: string): string | und
 
 /** What a channel measures; undefined where this program does not know its unit. */
 export function quantityOf(subsystem: Subsystem, channel: string): Quantity | undefined {
-  const type = channelType(subsystem, channel) ?? "";
   const table = subsystem === "iio" ? IIO : HWMON;
-  return Object.hasOwn(table, type) ? table[type] : undefined;
+  const kinds = [channel.replace(/^in_/, ""), channelType(subsystem, channel) ?? ""];
+  const kind = kinds.find((name) => Object.hasOwn(table, name));
+  return kind === undefined ? undefined : table[kind];
 }
 
 /** The channels that a chip's files belong to, in their order. */

@@ -38,15 +38,18 @@ export async function readChannel(reader: ChannelReader, channel: string): Promi
   return factor * (raw + zero) * (scale === undefined ? 1 : await number(reader, scale));
 }
 
-/** Scale and offset are a channel's own or shared by all of its type: `in_accel_scale` is also that of `in_accel_x`. */
+/**
+ * Scale and offset are a channel's own, or shared by all of its type (`in_accel_scale` is also that of `in_accel_x`), by
+ * all inputs, or by all of the chip.
+ */
 function sharedName(
   { attributes }: KernelChip,
   channel: string,
   what: "scale" | "offset",
 ): string | undefined {
   const type = channelType("iio", channel);
-  const names = [`${channel}_${what}`, `in_${type}_${what}`, `in_${type}-${type}_${what}`, `in_${what}`];
-  return names.find((name) => attributes.includes(name));
+  const kinds = [channel, `in_${type}`, `in_${type}-${type}`, "in"].map((prefix) => `${prefix}_${what}`);
+  return [...kinds, what].find((name) => attributes.includes(name));
 }
 
 async function number(reader: ChannelReader, attribute: string): Promise<number> {

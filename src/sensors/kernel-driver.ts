@@ -125,7 +125,7 @@ export function choose(
   if (chip)
     throw new SensorError(
       "wrong_chip",
-      `several ${wanted} found (${found.map(inWords).join(", ")}): set address`,
+      `several ${wanted} found (${found.map(inWords).join(", ")}): set ${chip.i2c ? "address" : "name to the one that is meant"}`,
     );
   const there = chips.map(inWords).join(", ") || "none";
   throw new KernelChipError(

@@ -23,11 +23,13 @@ const KNOWN: Readonly<Record<Subsystem, Readonly<Record<string, Channels>>>> = {
     bme280: { ...CLIMATE, pressure: "in_pressure" },
     bme680: { ...CLIMATE, pressure: "in_pressure", resistance: "in_resistance" },
     ...same(BAROMETER, ["bmp085", "bmp180", "bmp280", "bmp380", "bmp580"]),
-    ...same(BAROMETER, ["ms5637", "ms5803", "ms5805", "ms5837", "ms5611", "ms5607"]),
+    ...same(BAROMETER, ["ms5637", "ms5803", "ms5805", "ms5837", "ms5611", "ms5607", "ms8607-temppressure"]),
+    "ms8607-humidity": { humidity: "in_humidityrelative" },
     ...same(CLIMATE, ["si7020", "htu21", "hdc1000", "hdc1008", "hdc1010", "hdc1050", "hdc1080"]),
-    ...same(CLIMATE, ["ms8607-temphumidity", "hdc100x", "hdc3020", "am2315", "hts221"]),
+    ...same(CLIMATE, ["hdc100x", "hdc3020", "am2315", "hts221"]),
     dht11: CLIMATE,
-    ...same(LIGHT, ["bh1750", "tsl4531", "opt3001", "tsl2563", "veml6030", "max44000", "isl29018"]),
+    ...same(LIGHT, ["bh1750", "tsl4531", "opt3001", "veml6030", "max44000"]),
+    ...same({ illuminance: "in_illuminance0" }, ["tsl2563", "isl29018"]),
     veml6070: { intensity: "in_intensity_uv", uv_index: "in_uvindex" },
     ...same({ ...GAS, volatile_organics: "in_concentration_voc" }, ["ccs811", "sgp30"]),
     scd30: { ...GAS, ...CLIMATE },
@@ -42,8 +44,11 @@ const KNOWN: Readonly<Record<Subsystem, Readonly<Record<string, Channels>>>> = {
     mpu9250: { ...MOTION, ...COMPASS, temperature: "in_temp" },
     bno055: { ...MOTION, ...COMPASS, temperature: "in_temp" },
     vl53l0x: { distance: "in_distance" },
-    max31855: { temperature: "in_temp_ambient" },
-    ...same({ temperature: "in_temp" }, ["tmp006", "tmp007", "tsys01", "tsys02d", "mlx90614", "max31865"]),
+    // By what the MAX31855's and MAX6675's driver calls itself; `in_temp_ambient` is the cold junction. Not here: max31865,
+    // whose driver gives no offset for a temperature that is 256 °C too high.
+    maxim_thermocouple: { temperature: "in_temp" },
+    ...same({ temperature: "in_temp_object" }, ["tmp007", "mlx90614"]),
+    ...same({ temperature: "in_temp" }, ["tmp006", "tmp117", "tsys01", "tsys02d"]),
   },
   hwmon: {
     ...same(THERMOMETER, [
@@ -58,7 +63,7 @@ const KNOWN: Readonly<Record<Subsystem, Readonly<Record<string, Channels>>>> = {
       "tmp112",
     ]),
     ...same(THERMOMETER, ["ds75", "ds1621", "ds1631", "ds1775", "stds75", "mcp980x", "g751", "max6625"]),
-    ...same(THERMOMETER, ["adt7410", "adt7420", "jc42", "mcp9808", "mcp9805", "tmp108", "tmp117"]),
+    ...same(THERMOMETER, ["adt7410", "adt7420", "jc42", "mcp9808", "mcp9805", "tmp108"]),
     ...same(HYGROMETER, [
       "sht3x",
       "sts3x",
@@ -84,8 +89,9 @@ export function knownChips(subsystem: Subsystem): readonly string[] {
   return Object.keys(KNOWN[subsystem]).sort();
 }
 
-/** The channels of a chip by field; none where it is not known. */
-export function knownChannels(subsystem: Subsystem, name: string | undefined): Channels {
+/** The channels of a chip by field; none where it is not known. `dht11@4` is a `dht11` with its place. */
+export function knownChannels(subsystem: Subsystem, name = ""): Channels {
   const table = KNOWN[subsystem];
-  return name !== undefined && Object.hasOwn(table, name) ? table[name]! : {};
+  const [kind = ""] = name.split("@");
+  return Object.hasOwn(table, kind) ? table[kind]! : {};
 }

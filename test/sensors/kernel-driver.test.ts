@@ -72,6 +72,13 @@ describe("a channel's value", () => {
       { in_concentration_co2_input: "0.0415" },
       415,
     ],
+    [
+      "a scale that all channels of the chip share",
+      "iio",
+      "in_illuminance",
+      { in_illuminance_raw: "200", scale: "0.5" },
+      100,
+    ],
     ["a temperature of hwmon", "hwmon", "temp1", { temp1_input: "-10500" }, -10.5],
     ["volts of hwmon's millivolts", "hwmon", "in1", { in1_input: "12034" }, 12.034],
     ["watts of hwmon's microwatts", "hwmon", "power1", { power1_input: "1750000" }, 1.75],
@@ -154,6 +161,16 @@ describe("which chip is meant", () => {
       undefined,
       /found iio:device1 0-0040 at .* 0x40.*dtoverlay/,
     ],
+    [
+      "two of its name that hang on no bus",
+      [
+        chip({}, { names: ["dht11@4", "dht11"], i2c: undefined }),
+        chip({}, { names: ["dht11@11", "dht11"], i2c: undefined }),
+      ],
+      "dht11",
+      undefined,
+      /several dht11.*dht11@4.*dht11@11.*set name/,
+    ],
     ["two of its name", [air, twin], "bme280", undefined, /several bme280.*0x76.*0x77.*set address/],
     ["nothing at all", [], "bme280", AT, /no iio device bme280 at \/dev\/i2c-1 0x76: found none/],
   ])("is an error where there is %s", (_name, chips, name, at, message) => {
@@ -180,6 +197,33 @@ describe("the fields", () => {
     expect(fields({ name: "bme280", fields: listed })).toEqual({
       soil: { unit: "%", precision: 1 },
       supply: { unit: "V", precision: 3, deviceClass: "voltage" },
+    });
+  });
+
+  // Linux 6.12, the drivers' tables of channels: drivers/iio/temperature/{maxim_thermocouple,mlx90614,tmp007,tmp117}.c,
+  // drivers/iio/light/{tsl2563,isl29018}.c, drivers/iio/{humidity/htu21,pressure/ms5637}.c.
+  test.each<[string, Record<string, string>]>([
+    ["maxim_thermocouple", { temperature: "in_temp" }],
+    ["mlx90614", { temperature: "in_temp_object" }],
+    ["tmp007", { temperature: "in_temp_object" }],
+    ["tmp117", { temperature: "in_temp" }],
+    ["tsl2563", { illuminance: "in_illuminance0" }],
+    ["isl29018", { illuminance: "in_illuminance0" }],
+    ["ms8607-temppressure", { temperature: "in_temp", pressure: "in_pressure" }],
+    ["ms8607-humidity", { humidity: "in_humidityrelative" }],
+    ["dht11@4", { temperature: "in_temp", humidity: "in_humidityrelative" }],
+  ])("of %s are the channels that its driver makes", (name, channels) => {
+    expect(knownChannels("iio", name)).toEqual(channels);
+  });
+
+  test("of a MAX31865 are not known: its driver's temperature is 256 °C too high", () => {
+    expect(knownChannels("iio", "max31865")).toEqual({});
+  });
+
+  test("of volatile organics are precise to the thousandth of a ppm, which is what air has of them", () => {
+    expect(fields({ name: "ccs811" })).toMatchObject({
+      carbon_dioxide: { unit: "ppm", precision: 0 },
+      volatile_organics: { unit: "ppm", precision: 3 },
     });
   });
 

@@ -64,7 +64,10 @@ export function linuxKernelChips({ files, root = "/" }: LinuxKernelChipsOptions)
     );
     return {
       id,
-      names: [...new Set(names.filter((name) => name !== ""))],
+      // A DHT11 is called by its node in the device tree, `dht11@4`: the pin is part of the name.
+      names: [...new Set(names.flatMap((name) => [name, name.split("@")[0] ?? ""]))].filter(
+        (name) => name !== "",
+      ),
       i2c:
         bus === undefined
           ? undefined

@@ -66,3 +66,10 @@ test("a hwmon device is found through its link, and one of the processor has no 
     { id: "hwmon2", names: ["lm75"], i2c: { devicePath: "/dev/i2c-1", address: 0x48 } },
   ]);
 });
+
+test("a device that is called by its node in the device tree also has the name without the place", async () => {
+  const node = "sys/devices/platform/dht11@4";
+  write(`${node}/iio:device0/name`, "dht11@4");
+  link("sys/bus/iio/devices/iio:device0", `${node}/iio:device0`);
+  expect((await chips().list("iio"))[0]).toMatchObject({ names: ["dht11@4", "dht11"], i2c: undefined });
+});
