@@ -42,19 +42,19 @@ export async function scanBus(bus: I2cBus): Promise<BusScan> {
 }
 
 async function ask(bus: I2cBus, address: number): Promise<"here" | "absent" | "owned" | I2cError> {
-  const none = new Uint8Array(0);
+  const answer = await tryTransfer(bus, address, isRead(address) ? 1 : 0);
+  // An adapter without the SMBus quick command.
+  if (answer instanceof I2cError && answer.fault === "unsupported" && !isRead(address))
+    return tryTransfer(bus, address, 1);
+  return answer;
+}
+
+async function tryTransfer(bus: I2cBus, address: number, readLength: 0 | 1) {
   try {
-    await bus.transfer(address, none, isRead(address) ? 1 : 0);
+    await bus.transfer(address, new Uint8Array(0), readLength);
     return "here";
   } catch (error) {
     if (!(error instanceof I2cError)) throw error;
-    if (error.fault === "absent" || error.fault === "owned") return error.fault;
-    if (error.fault !== "unsupported" || isRead(address)) return error;
+    return error.fault === "absent" || error.fault === "owned" ? error.fault : error;
   }
-  // An adapter without the SMBus quick command.
-  return bus.transfer(address, none, 1).then(
-    () => "here",
-    (error) =>
-      error instanceof I2cError ? (error.fault === "absent" ? "absent" : error) : Promise.reject(error),
-  );
 }

@@ -49,8 +49,13 @@ describe("a scan of an I2C bus", () => {
   });
 
   test("reads everywhere where the adapter has no quick command", async () => {
-    const { wire } = bus({ 118: "here" }, "absent", false);
-    expect((await scanBus(wire)).found).toEqual([{ address: 0x76, owned: false }]);
+    const { wire } = bus({ 72: "owned", 118: "here" }, "absent", false);
+    expect(await scanBus(wire)).toEqual({
+      found: [
+        { address: 0x48, owned: true },
+        { address: 0x76, owned: false },
+      ],
+    });
   });
 
   test.each([
