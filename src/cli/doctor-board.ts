@@ -10,26 +10,33 @@ const READ_LIMIT_MS = 10_000;
 
 const OURS = "fieldpost";
 
-/** What config.txt must hold for each kind of wire, where the kernel has no such bus. */
-const OVERLAYS: Readonly<Record<string, string>> = {
-  i2c: "put dtparam=i2c_arm=on into config.txt and reboot",
-  spi: "put dtparam=spi=on into config.txt and reboot",
-  serial: "put enable_uart=1 into config.txt, take console=serial0 out of cmdline.txt, and reboot",
-  one_wire: "put dtoverlay=w1-gpio into config.txt and reboot",
-  kernel: "put the chip's dtoverlay line (docs/sensors.md) into config.txt and reboot",
-};
+const SEE_SCAN = "fieldpost scan shows what answers";
 
-/** What mends a fault, by its name. */
-const FIXES: Readonly<Record<string, string>> = {
-  absent: "check wiring, power and address; fieldpost scan shows what answers",
-  timeout:
-    "a chip holds a line: take the chips off one by one; a slower bus may help (dtparam=i2c_arm_baudrate=50000)",
-  stuck: "a chip holds SDA or SCL low: switch its power off and on",
-  owned: "use driver: iio or hwmon, or take the chip's dtoverlay out of config.txt",
-  wrong_chip: "another chip is at this place: fieldpost drivers lists those that are supported",
-  disconnected: "check wiring and power",
-  crc: "shorten the wires, check the ground",
-  denied: "the user must be in the group; see above",
+/**
+ * What mends a fault, by its name and the wire. Not here is what the failure's own text says: how to get a bus that the
+ * kernel has not, a permission, or a line from its owner.
+ */
+const FIXES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  absent: {
+    i2c: SEE_SCAN,
+    one_wire: `check wiring and the 4.7 kΩ pull-up; ${SEE_SCAN}`,
+    kernel: `check wiring and power; ${SEE_SCAN}`,
+  },
+  timeout: {
+    i2c: "a chip holds a line: take the chips off one by one; a slower bus may help (dtparam=i2c_arm_baudrate=50000)",
+    serial: "check power, and that the chip's TX goes to the port's RX",
+  },
+  stuck: { i2c: "a chip holds SDA or SCL low: switch its power off and on" },
+  wrong_chip: {
+    i2c: "another chip is at this place: fieldpost drivers lists those that are supported",
+    spi: "another chip is at this place: fieldpost drivers lists those that are supported",
+  },
+  disconnected: { one_wire: "check wiring and power", kernel: "check wiring and power" },
+  crc: {
+    i2c: "shorten the wires, check the ground",
+    one_wire: "shorten the wires, check the ground",
+    serial: "shorten the wires, check the ground",
+  },
 };
 
 /** Whether every sensor of the configuration answers, and whether somebody else has a line that it needs. */
@@ -92,11 +99,7 @@ async function checkSensor({ board, clock }: Patient, sensor: Patient["config"][
     return { what, verdict: "ok", found: `answers: ${Object.keys(reading).join(", ")}` } as const;
   } catch (error) {
     const { fault = "" } = error as { fault?: string };
-    const { bus } = sensor.driver;
-    const hasNoBus = fault === "no_bus" || fault === "no_port";
-    const fix = hasNoBus
-      ? OVERLAYS[bus]
-      : (FIXES[fault] ?? (bus === "kernel" ? OVERLAYS["kernel"] : undefined));
+    const fix = FIXES[fault]?.[sensor.driver.bus];
     const found = error instanceof Error ? error.message : String(error);
     return { what, verdict: "failed", found, ...(fix !== undefined && { fix }) } as const;
   }

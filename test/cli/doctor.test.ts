@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { checkBoard } from "../../src/cli/doctor-board.ts";
 import { diagnoseMachine, type Machine } from "../../src/cli/doctor-machine.ts";
 import { loadConfig } from "../../src/config/load.ts";
+import { I2cError } from "../../src/device/i2c.ts";
 import { linuxClock } from "../../src/device/linux/clock.ts";
 import type { SimBoard } from "../../src/device/sim/board.ts";
 import { boardChooser } from "../../src/node/board.ts";
@@ -19,8 +20,8 @@ actuators:
 `;
 
 /** The diagnoses of a board of which one thing is broken. */
-async function diagnosed(breakIt: (board: SimBoard) => void = () => {}) {
-  const loaded = await loadConfig(YAML, { file: "x.yaml", dir: "/", env: {}, readFile: () => "" } as never);
+async function diagnosed(breakIt: (board: SimBoard) => void = () => {}, yaml = YAML) {
+  const loaded = await loadConfig(yaml, { file: "x.yaml", dir: "/", env: {}, readFile: () => "" } as never);
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
   const clock = linuxClock();
   const { board, simulated } = (await boardChooser(true))(loaded.config, clock);
@@ -30,8 +31,8 @@ async function diagnosed(breakIt: (board: SimBoard) => void = () => {}) {
   return diagnoses;
 }
 
-const failures = async (breakIt: (board: SimBoard) => void) =>
-  (await diagnosed(breakIt)).filter(({ verdict }) => verdict !== "ok");
+const failures = async (breakIt: (board: SimBoard) => void, yaml?: string) =>
+  (await diagnosed(breakIt, yaml)).filter(({ verdict }) => verdict !== "ok");
 
 describe("the doctor, of a board", () => {
   test("finds all well where all is well", async () => {
@@ -79,6 +80,26 @@ describe("the doctor, of a board", () => {
     expect(found).toHaveLength(1);
     expect(found[0]).toMatchObject({ what, verdict: "failed" });
     expect(found[0]!.fix).toMatch(fix);
+  });
+
+  test.each([
+    ["/dev/i2c-1: not permitted: add the user to the group i2c"],
+    ["/dev/i2c-1: no such bus: put dtparam=i2c_arm=on into config.txt, or modprobe i2c-dev"],
+    ["the optional module i2c-bus does not load here: npm install i2c-bus"],
+  ])("adds no advice of its own to a bus that says itself what is missing: %s", async (message) => {
+    const refuse = () => Promise.reject(new I2cError("no_bus", message));
+    const found = await failures((board) => {
+      board.simBus("/dev/i2c-1").transfer = refuse;
+    });
+    expect(found).toEqual([{ what: "sensor air", verdict: "failed", found: message }]);
+  });
+
+  test("says of a serial chip that is silent what to look at on a serial line", async () => {
+    const found = await failures(
+      (board) => board.simSerial.fail("/dev/serial0", "silent"),
+      'device: { id: n1 }\nmqtt: { url: "mqtt://h" }\nsensors: [{ id: co2, driver: mh_z19, warm_up: 0s }]',
+    );
+    expect(found).toMatchObject([{ what: "sensor co2", fix: expect.stringContaining("TX") }]);
   });
 
   test("names an input's line that somebody has, by its owner and its pin of the header", async () => {
