@@ -10,6 +10,7 @@ import { runActivity } from "../device/sim/activity.ts";
 import { createSimBoard, type SimBoard } from "../device/sim/board.ts";
 import { attachExpander, attachOutput } from "../device/sim/expanders.ts";
 import { runFaults } from "../device/sim/faults.ts";
+import type { FreeingLines } from "../device/sim/freeing.ts";
 import { attachSensor, type Wire } from "../device/sim/wiring.ts";
 import { World } from "../device/sim/world.ts";
 import type { BoardChoice } from "./board.ts";
@@ -35,7 +36,7 @@ function simulateBoard(config: Config, clock: Clock): SimulatedBoard {
   const world = new World({ seed, clock, spec });
   const board = createSimBoard({ clock, random, world });
   const wires = new Map<string, Wire>();
-  for (const sensor of config.sensors) attach(board, sensor, wires, random);
+  for (const sensor of config.sensors) attach(board, sensor, config.buses.i2c, wires, random);
   for (const { kind, ...place } of config.actuators) attachOutput(board, kind.name, place);
   for (const expander of Object.values(withBuses(config))) attachExpander(board, expander);
   return {
@@ -50,22 +51,31 @@ function simulateBoard(config: Config, clock: Clock): SimulatedBoard {
   };
 }
 
-function attach(board: SimBoard, sensor: SensorConfig, wires: Map<string, Wire>, random: Random): void {
-  const wire = wireOf(board, sensor);
+function attach(
+  board: SimBoard,
+  sensor: SensorConfig,
+  buses: Config["buses"]["i2c"],
+  wires: Map<string, Wire>,
+  random: Random,
+): void {
+  const wire = wireOf(board, sensor, buses);
   if (!wire) return;
   wires.set(sensor.id, wire);
   attachSensor(board, { sensor: sensor.id, driver: sensor.driver.name, wire }, random);
 }
 
-function wireOf(board: Board, sensor: SensorConfig): Wire | undefined {
+function wireOf(board: Board, sensor: SensorConfig, buses: Config["buses"]["i2c"]): Wire | undefined {
   const { id, driver, options, i2cPath, address, devicePath = "" } = sensor;
   switch (driver.bus) {
-    case "i2c":
+    case "i2c": {
+      const bus = i2cPath ?? board.defaultI2c;
       return {
         bus: "i2c",
-        devicePath: i2cPath ?? board.defaultI2c,
+        devicePath: bus,
         address: address ?? driver.addresses[0]!,
+        freeing: freeingLines(Object.values(buses).find(({ device }) => device === bus)),
       };
+    }
     case "spi":
     case "serial":
       return { bus: driver.bus, devicePath };
@@ -85,6 +95,13 @@ function wireOf(board: Board, sensor: SensorConfig): Wire | undefined {
     case "host":
       return undefined;
   }
+}
+
+function freeingLines({ recovery, power }: Partial<Config["buses"]["i2c"][string]> = {}): FreeingLines {
+  return {
+    ...(recovery && { scl: recovery.scl }),
+    ...(power && { power: { pin: power.pin, activeLow: power.active_low } }),
+  };
 }
 
 /** A thermometer that the configuration leaves unnamed gets an id of its own, the same each time. */

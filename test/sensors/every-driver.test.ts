@@ -8,6 +8,8 @@ import { SerialError } from "../../src/device/serial.ts";
 import { createSimBoard, type SimBoard } from "../../src/device/sim/board.ts";
 import { VirtualClock } from "../../src/device/sim/clock.ts";
 import { applyFault } from "../../src/device/sim/faults.ts";
+import { isLasting } from "../../src/device/sim/freeing.ts";
+import type { SimI2cFault } from "../../src/device/sim/i2c.ts";
 import { FAULTS, type FaultName } from "../../src/device/sim/settings.ts";
 import { attachSensor, type Wire } from "../../src/device/sim/wiring.ts";
 import { World } from "../../src/device/sim/world.ts";
@@ -186,7 +188,7 @@ describe.each(cased)("$name", ({ driver, driverCase }) => {
     const wire = driverCase.wire;
 
     it.each(
-      noticeableFaults(driverCase).filter((fault) => fault !== "hang") as (typeof FAULTS.i2c)[number][],
+      noticeableFaults(driverCase).filter((fault) => fault !== "hang" && !isLasting(fault)) as SimI2cFault[],
     )(
       "gives a right reading or a typed error, never a wrong number, when any transfer may have %s",
       async (fault) => {

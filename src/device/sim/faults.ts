@@ -1,4 +1,5 @@
 import type { SimBoard } from "./board.ts";
+import { failUntilFreed, isLasting } from "./freeing.ts";
 import type { SimI2cFault } from "./i2c.ts";
 import type { SimKernelChipFault } from "./kernel-chips.ts";
 import type { OneWireSimFault } from "./one-wire.ts";
@@ -19,9 +20,11 @@ export function applyFault(board: SimBoard, wire: Wire, fault: FaultName | undef
   }
   switch (wire.bus) {
     case "i2c": {
+      const { address, freeing } = wire;
       const bus = board.simBus(wire.devicePath);
-      if (fault === undefined) bus.clear(wire.address);
-      else bus.fail(wire.address, { fault: fault as SimI2cFault });
+      if (fault === undefined) bus.clear(address);
+      else if (isLasting(fault)) failUntilFreed({ bus, address, gpio: board.gpio, lines: freeing }, fault);
+      else bus.fail(address, { fault: fault as SimI2cFault });
       break;
     }
     case "spi":

@@ -116,6 +116,11 @@ export class SimGpio implements Gpio {
     return this.#line(pin).level;
   }
 
+  /** Calls `watcher` with the new level on every electrical change, until the returned function is called. */
+  watch(pin: Pin, watcher: (level: LineValue) => void): () => void {
+    return this.#line(pin).watch(watcher);
+  }
+
   /** Every electrical change so far, as pairs of monotonic time and the new level. */
   history(pin: Pin): readonly (readonly [monotonicMs: number, level: LineValue])[] {
     return this.#line(pin).history;

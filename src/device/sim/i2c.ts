@@ -97,8 +97,11 @@ export class SimI2cBus implements I2cBus {
     return this.#chips.get(address);
   }
 
-  /** Makes transfers with an address, or all of them, fail. Replaces the fault that was there. */
-  fail(at: number | "all", { fault, transfers, probability = 1 }: SimI2cFaultPlan): void {
+  /**
+   * Makes transfers with an address, or all of them, fail. Replaces the fault that was there. The signal aborts when this
+   * one is cleared.
+   */
+  fail(at: number | "all", { fault, transfers, probability = 1 }: SimI2cFaultPlan): AbortSignal {
     this.clear(at);
     const cleared = new AbortController();
     this.#faults.set(at, {
@@ -107,6 +110,7 @@ export class SimI2cBus implements I2cBus {
       cleared,
       transfersLeft: transfers ?? Number.POSITIVE_INFINITY,
     });
+    return cleared.signal;
   }
 
   /** Mends an address, or what {@link fail} was told of all, and lets go of a hanging transfer. */

@@ -4,7 +4,16 @@ import { settings } from "../../schema/settings.ts";
 
 /** What can be wrong with a sensor on each kind of wire. See the simulated buses for what each one does. */
 export const FAULTS = {
-  i2c: ["no_ack", "timeout", "stuck", "bad_crc", "short_read", "hang"],
+  i2c: [
+    "no_ack",
+    "timeout",
+    "stuck",
+    "bad_crc",
+    "short_read",
+    "hang",
+    "stuck_until_clocked",
+    "hung_until_power_cycle",
+  ],
   spi: ["all_ones", "all_zeros", "failed", "hang"],
   serial: ["silent", "bad_crc", "short_read", "absent"],
   one_wire: ["crc", "absent", "power_on", "shorted"],

@@ -3,10 +3,17 @@ import type { Subsystem } from "../kernel-chips.ts";
 import type { Random } from "../random.ts";
 import type { SimBoard } from "./board.ts";
 import { simChips, simSerialChips, simSpiChips } from "./chips.ts";
+import type { FreeingLines } from "./freeing.ts";
 
 /** How a sensor hangs on the simulated board. */
 export type Wire =
-  | { readonly bus: "i2c"; readonly devicePath: string; readonly address: number }
+  | {
+      readonly bus: "i2c";
+      readonly devicePath: string;
+      readonly address: number;
+      /** Lines that the bus is wired to, which can free the chip. */
+      readonly freeing?: FreeingLines;
+    }
   | { readonly bus: "spi" | "serial"; readonly devicePath: string }
   | {
       readonly bus: "kernel";
