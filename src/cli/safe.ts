@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { isOnFor } from "../actuators/kind.ts";
+import { type ActuatorValue, isOnFor } from "../actuators/kind.ts";
 import type { ActuatorConfig } from "../config/config.ts";
 import type { Board } from "../device/board.ts";
 import { type Clock, withDeadline } from "../device/clock.ts";
@@ -27,16 +27,21 @@ export async function safe(args: string[], io: CliIo): Promise<number> {
     },
     strict: true,
   });
-  const { config, problems } = await loadOutputsFile(values.config, io);
+  const { config, problems, leftOut } = await loadOutputsFile(values.config, io);
   if (problems.length > 0) showProblems(problems, values.config, io);
-  if (!config) return EXIT.config;
+  if (!config) {
+    io.stderr("fieldpost: NO output was made safe: the configuration cannot be read\n");
+    return EXIT.config;
+  }
+  if (leftOut.length > 0)
+    io.stderr(`fieldpost: NOT made safe, because of what is wrong above: ${leftOut.join(", ")}\n`);
   const clock = linuxClock();
   const { board } = (await boardChooser(values.simulate))(config, clock);
   let exitCode: number = problems.length > 0 ? EXIT.config : EXIT.done;
   const makeSafe = async (actuator: ActuatorConfig) => {
     try {
-      await withDeadline(clock, "the output", OUTPUT_DEADLINE_MS, drive(actuator, board, clock));
-      io.stdout(`${actuator.id}: ${actuator.safe}\n`);
+      const driven = drive(actuator, board, clock);
+      io.stdout(`${actuator.id}: ${await withDeadline(clock, "the output", OUTPUT_DEADLINE_MS, driven)}\n`);
     } catch (error) {
       io.stderr(
         `fieldpost: ${actuator.id}: not safe: ${error instanceof Error ? error.message : String(error)}\n`,
@@ -53,10 +58,16 @@ export async function safe(args: string[], io: CliIo): Promise<number> {
   return exitCode;
 }
 
-async function drive({ kind, options, safe }: ActuatorConfig, board: Board, clock: Clock): Promise<void> {
+/** Resolves with what the output is then. */
+async function drive(
+  { kind, options, safe }: ActuatorConfig,
+  board: Board,
+  clock: Clock,
+): Promise<ActuatorValue> {
   // A movement that nobody would be left to end is not begun.
   const endsByItself = isOnFor(kind, safe) && kind.runsForMs?.(safe, options) !== undefined;
   const value = endsByItself ? (kind.off ?? "off") : safe;
   const output = await kind.open(board, options, value, { clock, onFailure: () => {}, onEnd: () => {} });
   await output.close();
+  return value;
 }

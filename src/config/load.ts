@@ -5,7 +5,7 @@ import { loadSensorDrivers } from "../sensors/registry.ts";
 import { type Config, freezeDeep } from "./config.ts";
 import { driversNamed, type ImportDriver, importCustomDrivers } from "./custom-drivers.ts";
 import { inFileOrder, placeFindings } from "./finding.ts";
-import { outputsOnly, unresolvedIn, withoutWrong } from "./outputs-only.ts";
+import { outputNames, outputsOnly, unresolvedIn, withoutWrong } from "./outputs-only.ts";
 import type { Problem } from "./problem.ts";
 import { openSource } from "./source.ts";
 import { type SubstitutionSources, substitute } from "./substitute.ts";
@@ -60,6 +60,18 @@ export interface Outputs {
   /** Absent where the file as a whole cannot be read. */
   readonly config?: Config;
   readonly problems: readonly Problem[];
+  /** The outputs that the file names and the configuration lacks, because they are wrong. */
+  readonly leftOut: readonly string[];
+}
+
+/** Of two with one name, one may be there. */
+function missing(named: readonly string[], there: readonly string[]): readonly string[] {
+  const left = [...there];
+  return named.filter((name) => {
+    const at = left.indexOf(name);
+    if (at >= 0) left.splice(at, 1);
+    return at < 0;
+  });
 }
 
 /** As often as what is wrong is taken out to look at the rest. */
@@ -70,8 +82,9 @@ export async function loadOutputs(text: string, sources: ConfigSources): Promise
   const { file, dir = dirname(file), readFile } = sources;
   const source = openSource(file, text.replace(/^\ufeff/, ""));
   const parsed = parseYaml(source);
-  if (!parsed.root) return { problems: inFileOrder(parsed.problems) };
+  if (!parsed.root) return { problems: inFileOrder(parsed.problems), leftOut: [] };
   const { root, problems, secrets } = substitute(outputsOnly(parsed.root), source, { ...sources, dir });
+  const named = outputNames(root);
   const kinds = await loadActuatorKinds(driversNamed(root, "actuators"));
   const found = [...parsed.problems, ...problems];
   let rest = withoutWrong(root, unresolvedIn(root));
@@ -83,9 +96,15 @@ export async function loadOutputs(text: string, sources: ConfigSources): Promise
       dir,
       readFile,
     });
-    if (config) return { config: freezeDeep(config), problems: inFileOrder(found) };
+    if (config) {
+      const leftOut = missing(
+        named,
+        config.actuators.map(({ id }) => id),
+      );
+      return { config: freezeDeep(config), problems: inFileOrder(found), leftOut };
+    }
     found.push(...placeFindings(findings, rest, source, secrets));
     rest = withoutWrong(rest, findings);
   }
-  return { problems: inFileOrder(found) };
+  return { problems: inFileOrder(found), leftOut: named };
 }

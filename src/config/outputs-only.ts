@@ -4,6 +4,19 @@ import { child, type ListNode, type MapNode, type Node, without } from "./tree.t
 /** The blocks that say what outputs there are and how they are reached. */
 const NEEDED = ["device", "buses", "gpio", "expanders", "actuators"];
 
+/** What only binds the guard of a node that runs. */
+const LIMITS = [
+  "initial",
+  "offline_after",
+  "max_on",
+  "min_on",
+  "min_off",
+  "startup_delay",
+  "restore",
+  "budget",
+  "interlock",
+];
+
 const nowhere = { range: [0, 0], size: 1 } as const;
 const text = (value: string): Node => ({ ...nowhere, kind: "scalar", value });
 const map = (entries: readonly (readonly [string, Node])[]): MapNode => ({
@@ -20,7 +33,7 @@ const STAND_INS = new Map<string, Node>([
 
 /**
  * A configuration reduced to its outputs. Nothing else in it, a broker's password that cannot be read or a sensor with a
- * wrong address, may keep them from being made safe. Groups and interlocks go as well: each output is driven by itself.
+ * wrong address, may keep them from being made safe. Groups and limits go as well: each output is driven by itself.
  */
 export function outputsOnly(root: Node): Node {
   if (root.kind !== "map") return root;
@@ -31,8 +44,18 @@ export function outputsOnly(root: Node): Node {
     return driver?.kind === "scalar" && driver.value === "group"
       ? undefined
       : item.kind === "map"
-        ? without(item, "interlock")
+        ? LIMITS.reduce<MapNode>(without, item)
         : item;
+  });
+}
+
+/** What outputs a configuration names, right or wrong. */
+export function outputNames(root: Node): readonly string[] {
+  const list = child(root, "actuators");
+  if (list?.kind !== "list") return [];
+  return list.items.map((item) => {
+    const id = child(item, "id");
+    return id?.kind === "scalar" ? String(id.value) : "one without an id";
   });
 }
 

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { loadOutputs } from "../../src/config/load.ts";
 
 async function outputs(text: string) {
-  const { config, problems } = await loadOutputs(text, {
+  const { config, problems, leftOut } = await loadOutputs(text, {
     file: "fieldpost.yaml",
     env: {},
     machine: { serial: () => "s", hostname: () => "h", machineId: () => "m" } as never,
@@ -10,7 +10,7 @@ async function outputs(text: string) {
       throw Object.assign(new Error("gone"), { code: "ENOENT" });
     },
   });
-  return { ids: config?.actuators.map(({ id }) => id), problems: problems.length };
+  return { ids: config?.actuators.map(({ id }) => id), problems: problems.length, leftOut };
 }
 
 const PUMP = "{ id: pump, driver: digital_output, pin: 22 }";
@@ -24,7 +24,18 @@ rules: nonsense
 something: new
 actuators: [${PUMP}]
 `;
-  expect(await outputs(text)).toEqual({ ids: ["pump"], problems: 0 });
+  expect(await outputs(text)).toEqual({ ids: ["pump"], problems: 0, leftOut: [] });
+});
+
+test("what only limits an output does not keep it from being made safe, however wrong it is", async () => {
+  const text = `
+device: { id: n1 }
+mqtt: { url: "mqtt://b" }
+actuators:
+  - { id: pump, driver: digital_output, pin: 22, max_on: 5, min_on: x, min_off: x, initial: onn, offline_after: 5min }
+  - { id: fan, driver: digital_output, pin: 23, startup_delay: x, restore: never, budget: 7, max_on: "\${env:GONE}" }
+`;
+  expect(await outputs(text)).toMatchObject({ ids: ["pump", "fan"], leftOut: [] });
 });
 
 test("an output that is wrong is told, and the others are known", async () => {
@@ -41,8 +52,9 @@ actuators:
   - text
   - { id: horn, driver: digital_output, pin: 6, interlock: [lamp, all] }
 `;
-  const { ids, problems } = await outputs(text);
+  const { ids, problems, leftOut } = await outputs(text);
   expect(ids).toEqual(["pump", "horn"]);
+  expect(leftOut).toEqual(["lamp", "fan", "bell", "one without an id"]);
   expect(problems).toBeGreaterThanOrEqual(5);
 });
 

@@ -152,6 +152,28 @@ describe("fieldpost safe", () => {
     expect({ code, stdout }).toEqual({ code: 0, stdout: "pump: off\n" });
   });
 
+  test("says which outputs it leaves alone because they are wrong, and what it did with the others", async () => {
+    const wrong = await configFolder(`
+device: { id: n1 }
+mqtt: { url: "mqtt://127.0.0.1" }
+actuators:
+  - { id: pump, driver: digital_outptu, pin: 22 }
+  - { id: gate, driver: cover, open_pin: 5, close_pin: 6, open_time: 10s, safe: close }
+`);
+    const { code, stdout, stderr } = await fieldpost("safe", "--simulate", "--config", wrong.file);
+    expect({ code, stdout }).toEqual({ code: 78, stdout: "gate: stop\n" });
+    expect(stderr).toContain("fieldpost: NOT made safe, because of what is wrong above: pump\n");
+    await wrong.remove();
+  });
+
+  test("says that no output is safe where the configuration cannot be read at all", async () => {
+    const torn = await configFolder("actuators:\n\t- { id: pump, driver: digital_output, pin: 22 }\n");
+    const { code, stderr } = await fieldpost("safe", "--simulate", "--config", torn.file);
+    expect(code).toBe(78);
+    expect(stderr).toContain("fieldpost: NO output was made safe: the configuration cannot be read\n");
+    await torn.remove();
+  });
+
   test("says which actuator it could not make safe, and why, and exits with 1", async () => {
     // This machine may have no GPIO, or one that this user may not use; either way no line 22 that is a pump.
     const { code, stderr } = await fieldpost("safe", ...config());
