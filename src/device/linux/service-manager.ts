@@ -34,7 +34,14 @@ export function findServiceManager(options: ServiceManagerOptions): ServiceManag
   if (!env["NOTIFY_SOCKET"]) return undefined;
   const addon = "addon" in options ? options.addon : findAddon();
   if (!addon) return undefined;
-  const tell = (text: string) => void addon.sdNotify(text);
+  /** What a manager does not hear is its loss: the node works, and stops in order, without it. */
+  const tell = (text: string) => {
+    try {
+      addon.sdNotify(text);
+    } catch {
+      // It has gone (ENOENT, ECONNREFUSED) or does not keep up (EAGAIN). A watchdog's next word comes soon.
+    }
+  };
   const everyMs = watchdogMs(env, pid) / WORDS_PER_WINDOW;
   return {
     ready: (status) => tell(`READY=1\nSTATUS=${status}`),

@@ -53,6 +53,31 @@ describe("the service manager", () => {
     await end();
   });
 
+  test("that has gone or does not keep up costs the node nothing: neither its start, nor its stop, nor later words", async () => {
+    const clock = new VirtualClock({ wallMs: 0, monotonicMs: 0 });
+    let said = 0;
+    const sdNotify = (): boolean => {
+      said++;
+      throw Object.assign(new Error("resource temporarily unavailable"), { code: "EAGAIN" });
+    };
+    const manager = findServiceManager({
+      env: WATCHED,
+      pid: 42,
+      clock,
+      onUnwell: () => {},
+      addon: { sdNotify },
+    });
+    manager?.ready("greenhouse-1: running");
+    const ending = new AbortController();
+    const alive = manager?.keepAlive(() => undefined, ending.signal);
+    await clock.advance(60_000);
+    manager?.reloading();
+    manager?.stopping();
+    ending.abort();
+    await alive;
+    expect(said).toBe(10);
+  });
+
   test("hears nothing while the node is not well, and again when it is", async () => {
     let finding: string | undefined;
     const { clock, said, findings, end } = rig(WATCHED, () => finding);
