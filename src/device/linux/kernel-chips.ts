@@ -54,9 +54,10 @@ export function linuxKernelChips({ files, root = "/" }: LinuxKernelChipsOptions)
     const attributes = await files.list(folder).catch(() => undefined);
     if (!attributes) return undefined;
     // An IIO device is a child of its chip; a hwmon one links to it.
-    const parent =
-      subsystem === "iio" ? `${await realpath(join(root, folder))}/..` : join(root, folder, "device");
-    const place = /\/(\d+)-([0-9a-f]{4})$/.exec(await realpath(parent).catch(() => ""));
+    const self = await realpath(join(root, folder)).catch(() => undefined);
+    if (self === undefined) return undefined;
+    const parent = await realpath(join(self, subsystem === "iio" ? ".." : "device")).catch(() => "");
+    const place = /\/(\d+)-([0-9a-f]{4})$/.exec(parent);
     const [, bus, address] = place ?? [];
     const known = bus === undefined ? "" : `sys/bus/i2c/devices/${bus}-${address}/name`;
     const names = await Promise.all(

@@ -73,3 +73,17 @@ test("a device that is called by its node in the device tree also has the name w
   link("sys/bus/iio/devices/iio:device0", `${node}/iio:device0`);
   expect((await chips().list("iio"))[0]).toMatchObject({ names: ["dht11@4", "dht11"], i2c: undefined });
 });
+
+test.each(["iio", "hwmon"] as const)(
+  "a chip of %s that goes while it is looked at takes no other with it",
+  async (subsystem) => {
+    const folder = subsystem === "iio" ? "sys/bus/iio/devices" : "sys/class/hwmon";
+    const [stays, goes] = subsystem === "iio" ? ["iio:device0", "iio:device1"] : ["hwmon0", "hwmon1"];
+    write(`${folder}/${stays}/name`, "lm75");
+    const files = textFiles(root);
+    const list = async (path: string) =>
+      path === folder ? [stays, goes] : path.endsWith(goes) ? ["name"] : files.list(path);
+    const found = await linuxKernelChips({ files: { ...files, list }, root }).list(subsystem);
+    expect(found.map(({ id }) => id)).toEqual([stays]);
+  },
+);
