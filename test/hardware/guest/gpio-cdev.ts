@@ -49,6 +49,50 @@ test("the owner of a taken line is named, be it a driver or this program", async
   await (await gpio.input({ pin: 34 })).close();
 });
 
+test("lines of one request move in one step, each its own way up", async () => {
+  const lines = await gpio.outputs([
+    { pin: 40, initial: 1 },
+    { pin: 41, initial: 1, activeLow: true },
+    { pin: 42, initial: 0 },
+  ]);
+  const levels = () => [40, 41, 42].map((pin) => chip.level(pin));
+  assert.deepEqual(levels(), [1, 0, 0]);
+  for (const values of [
+    [0, 1, 1],
+    [1, 0, 0],
+  ] as const) {
+    await lines.set(values);
+    assert.deepEqual(levels(), [values[0], 1 - values[1], values[2]]);
+    assert.deepEqual(await lines.get(), values);
+  }
+  await assert.rejects(gpio.input({ pin: 41 }), { message: 'GPIO41: "fieldpost" owns the line' });
+  await lines.close();
+});
+
+test("where one line of a request is taken its owner is named, and the others stay free and still", async () => {
+  const levels = () => [43, 44].map((pin) => chip.level(pin));
+  const before = levels();
+  await assert.rejects(
+    gpio.outputs([
+      { pin: 43, initial: 1 },
+      { pin: 4, initial: 1 },
+      { pin: 44, initial: 1 },
+    ]),
+    { fault: "taken", message: 'GPIO4: "some-driver" owns the line' },
+  );
+  assert.deepEqual(levels(), before);
+  await (await gpio.outputs([43, 44].map((pin) => ({ pin, initial: 1 as const })))).close();
+});
+
+test("an open drain pulls its line down, and lets go of it where another would drive it up", async () => {
+  const line = await gpio.output({ pin: 45, initial: 1, drive: "open_drain" });
+  // The simulator has no such output: the kernel makes the line an input, whatever value it was told, instead of driving it.
+  assert.deepEqual(await traceLine(chip.base + 45, () => line.set(0)), ["set 0", "out"]);
+  assert.equal(chip.level(45), 0);
+  assert.deepEqual(await traceLine(chip.base + 45, () => line.set(1)), ["set 1", "in"]);
+  await line.close();
+});
+
 test("an output that is given back is left to the chip's driver, which is told nothing else", async () => {
   const line = await gpio.output({ pin: 35, initial: 1 });
   const events = await traceLine(chip.base + 35, () => line.close());
