@@ -77,7 +77,11 @@ export const bme280 = defineDriver({
     return {
       async read() {
         await measure(device, options, clock);
-        return compensate(decode(await device.exchange([DATA], 8)), calibration);
+        const bytes = await device.exchange([DATA], 8);
+        const raw = rawOf(bytes);
+        // About 26 °C or a middling humidity may read like that as well.
+        const measured = looksSkipped(raw) && (await measuresAll(device, options));
+        return compensate(measured ? raw : decode(bytes), calibration);
       },
     };
   },
@@ -132,21 +136,37 @@ export function maxConversionMs(oversampling: number): number {
   return 1.25 + 2.3 * oversampling + 2 * (2.3 * oversampling + 0.575);
 }
 
+/** Whether the chip still has the settings of {@link measure}: a reset leaves every channel skipped (section 5.3). */
+async function measuresAll(device: I2cDevice, { oversampling }: Options<typeof options>): Promise<boolean> {
+  const osrs = OVERSAMPLINGS.indexOf(oversampling);
+  const [humidity = 0] = await device.exchange([CTRL_HUM], 1);
+  const [others = 0] = await device.exchange([CTRL_MEAS], 1);
+  return (humidity & 0b111) === osrs && others >> 2 === ((osrs << 3) | osrs);
+}
+
 /** The burst 0xf7..0xfe. Rejects the values that skipped channels have (sections 5.4.7 to 5.4.9). */
 export function decode(bytes: Uint8Array): RawMeasurement {
-  const [p0 = 0, p1 = 0, p2 = 0, t0 = 0, t1 = 0, t2 = 0, h0 = 0, h1 = 0] = bytes;
-  const raw = {
-    pressure: (p0 << 12) | (p1 << 4) | (p2 >> 4),
-    temperature: (t0 << 12) | (t1 << 4) | (t2 >> 4),
-    humidity: (h0 << 8) | h1,
-  };
-  if (raw.pressure === 0x80000 || raw.temperature === 0x80000 || raw.humidity === 0x8000) {
+  const raw = rawOf(bytes);
+  if (looksSkipped(raw)) {
     throw new SensorError(
       "power_on_value",
       "the BME280 answered with the reset values of its data registers",
     );
   }
   return raw;
+}
+
+function rawOf(bytes: Uint8Array): RawMeasurement {
+  const [p0 = 0, p1 = 0, p2 = 0, t0 = 0, t1 = 0, t2 = 0, h0 = 0, h1 = 0] = bytes;
+  return {
+    pressure: (p0 << 12) | (p1 << 4) | (p2 >> 4),
+    temperature: (t0 << 12) | (t1 << 4) | (t2 >> 4),
+    humidity: (h0 << 8) | h1,
+  };
+}
+
+function looksSkipped({ pressure, temperature, humidity }: RawMeasurement): boolean {
+  return pressure === 0x80000 || temperature === 0x80000 || humidity === 0x8000;
 }
 
 /** Physical values from converter readings. Rejects what lies outside the operating range (section 1.1). */

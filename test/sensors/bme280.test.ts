@@ -211,6 +211,23 @@ describe("the driver", () => {
     await expect(clock.run(sensor.read())).resolves.toMatchObject({ temperature: expect.closeTo(-7.5, 1) });
   });
 
+  test("takes a value that happens to be a skipped channel's for a reading where no channel is skipped", async () => {
+    const { clock, device } = rig();
+    const sensor = await clock.run(
+      bme280.open({ ...device, exchange: withHumidity([0x80, 0x00]) }, DEFAULTS, clock),
+    );
+    const { humidity } = await clock.run(sensor.read());
+    expect(humidity).toBeGreaterThan(0);
+
+    function withHumidity(reading: readonly number[]): typeof device.exchange {
+      return async (write, length, ...more) => {
+        const bytes = Uint8Array.from(await device.exchange(write, length, ...more));
+        if (write[0] === 0xf7) bytes.set(reading, 6);
+        return bytes;
+      };
+    }
+  });
+
   test("smooths a step of temperature with the chip's filter", async () => {
     const { clock, device, world } = rig();
     const sensor = await clock.run(bme280.open(device, { oversampling: 1, iir_filter: 4 }, clock));
