@@ -16,6 +16,7 @@ import { refuseNotYet } from "./not-yet.ts";
 import type { ResolveRules } from "./rules.ts";
 import { type Sections, sections } from "./sections.ts";
 import { resolveSensor, type SensorContext } from "./sensors.ts";
+import { checkSysfsLimits } from "./sysfs-limits.ts";
 import { type Node, type Path, plain } from "./tree.ts";
 import { warningsOf } from "./warnings.ts";
 import {
@@ -78,6 +79,7 @@ export function validate(root: Node, context: ValidationContext): Validated {
   );
   const expanders = expandersOf(raw["expanders"], blocks);
   const rules = context.resolveRules?.(raw["rules"], { sensors, actuators, location: blocks.location ?? {} });
+  const users = [...sensors, ...actuators, ...expanders, ...busesOf(raw["buses"], buses)];
   const findings = [
     ...built.findings,
     ...explainIssues(v.safeParse(topLevel, raw).issues, raw, []),
@@ -87,7 +89,8 @@ export function validate(root: Node, context: ValidationContext): Validated {
     ...[...sensors, ...actuators].flatMap((item) => item.resolved.findings),
     ...checkIds(sensors),
     ...checkIds(actuators),
-    ...checkPins([...sensors, ...actuators, ...expanders, ...busesOf(raw["buses"], buses)]),
+    ...checkPins(users),
+    ...checkSysfsLimits(blocks.gpio, users),
     ...checkBusLines(buses),
     ...checkAddresses([...sensors, ...actuators, ...expanders]),
     ...checkExpanders(raw["expanders"], blocks, [...sensors, ...actuators]),
