@@ -32,12 +32,15 @@ export function sysfsGpio({ clock, files, chip = "auto", load = loadOnoff }: Sys
   /** Sysfs does not tell users apart, so two of ours on one line are found out here. */
   const taken = new Set<number>();
 
+  /** The kernel's number of a line. Asked before anything else: on a machine without GPIO no other advice is right. */
+  const find = async (pin: LineId) => lineNumber(pin, chooseChip(await readChips(files), chip));
+
   async function take<L extends InputLine | OutputLine>(
     pin: LineId,
+    number: number,
     attributes: readonly Attribute[],
     open: (line: ExportedLine) => Promise<L>,
   ): Promise<L> {
-    const number = lineNumber(pin, chooseChip(await readChips(files), chip));
     const name = typeof pin === "number" ? `GPIO${pin}` : pin;
     if (taken.has(number)) throw new GpioError("taken", `${name} is already in use by this program`);
     taken.add(number);
@@ -60,9 +63,10 @@ export function sysfsGpio({ clock, files, chip = "auto", load = loadOnoff }: Sys
 
   return {
     async input(request) {
+      const number = await find(request.pin);
       refuseBias(request);
       const onoff = await load();
-      return take(request.pin, ["value", "direction", "active_low", "edge"], (line) =>
+      return take(request.pin, number, ["value", "direction", "active_low", "edge"], (line) =>
         openInput(onoff, line, request, clock),
       );
     },
@@ -71,15 +75,16 @@ export function sysfsGpio({ clock, files, chip = "auto", load = loadOnoff }: Sys
   };
 
   async function output(request: OutputRequest<LineId>): Promise<OutputLine> {
-    refuseBias(request);
     const { pin, drive = "push_pull" } = request;
+    const number = await find(pin);
+    refuseBias(request);
     if (drive !== "push_pull") {
       throw new GpioError(
         "unsupported",
         `${pin}: GPIO through sysfs cannot make an output ${drive}: set gpio.backend to cdev (Linux 5.10 or newer)`,
       );
     }
-    return take(pin, ["value", "direction", "active_low"], (line) => openOutput(line, request));
+    return take(pin, number, ["value", "direction", "active_low"], (line) => openOutput(line, request));
   }
 }
 

@@ -76,7 +76,14 @@ describe("which line a pin is", () => {
     const { clock, kernel } = setUp();
     const list = () => Promise.reject(nodeError("ENOENT", "scandir"));
     const gpio = sysfsGpio({ clock, files: { ...kernel.files, list } });
-    await expect(gpio.output({ pin: 17, initial: 0 })).rejects.toMatchObject({ fault: "unsupported" });
+    const message = /no GPIO in sysfs/;
+    await expect(gpio.output({ pin: 17, initial: 0 })).rejects.toMatchObject({
+      fault: "unsupported",
+      message,
+    });
+    // Nor is there anything to be put into config.txt of a machine without GPIO.
+    await expect(gpio.input({ pin: 17, bias: "up" })).rejects.toThrow(message);
+    await expect(gpio.output({ pin: 17, initial: 0, drive: "open_drain" })).rejects.toThrow(message);
   });
 });
 
