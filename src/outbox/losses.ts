@@ -7,6 +7,9 @@ interface Told {
   readonly reportSeq: number;
 }
 
+/** Losses apart from each other that go on at once. */
+const MAX_ONGOING = 64;
+
 /**
  * Keeps account of what is lost: each loss is told once in a run, and counts as told only when the log has gone on
  * after it was taken, because until then the report itself may be lost: to a kill, and until it is on flash or
@@ -18,8 +21,11 @@ export class Losses {
   #pending: Drop[];
   #taken: Drop[] = [];
   #told: Told[];
-  /** A loss that still goes on: withheld until it ends, so that reporting it does not feed it. */
-  #ongoing: Drop | undefined;
+  /**
+   * Losses that still go on: withheld until they end, so that reporting them does not feed them. With a tail, records that
+   * found room can lie between those that found none.
+   */
+  #ongoing: Drop[] = [];
   /** Missing numbers that this run knows of and that are not acknowledged yet: first to last. */
   readonly #known = new Map<number, number>();
 
@@ -57,23 +63,20 @@ export class Losses {
   /** A record found no room; more may follow it. */
   goOn(seq: number): void {
     this.total++;
-    const fromSeq = Math.min(this.#ongoing?.fromSeq ?? seq, seq);
-    const toSeq = Math.max(this.#ongoing?.toSeq ?? seq, seq);
-    if (this.#ongoing) this.#known.delete(this.#ongoing.fromSeq);
-    this.#known.set(fromSeq, toSeq);
-    this.#ongoing = {
-      fromSeq,
-      toSeq,
-      count: (this.#ongoing?.count ?? 0) + 1,
-      reason: "full",
-    };
+    const beside = this.#ongoing.findIndex(({ fromSeq, toSeq }) => seq >= fromSeq - 1 && seq <= toSeq + 1);
+    // Beyond that many the youngest spans what lies between, and its count tells how many were lost.
+    const at = beside < 0 && this.#ongoing.length === MAX_ONGOING ? MAX_ONGOING - 1 : beside;
+    const { fromSeq, toSeq, count } = this.#ongoing[at] ?? { fromSeq: seq, toSeq: seq, count: 0 };
+    const wider = { fromSeq: Math.min(fromSeq, seq), toSeq: Math.max(toSeq, seq), count: count + 1 };
+    this.#known.delete(fromSeq);
+    this.#known.set(wider.fromSeq, wider.toSeq);
+    this.#ongoing.splice(at < 0 ? this.#ongoing.length : at, 1, { ...wider, reason: "full" });
   }
 
   /** There is room again. */
   end(): void {
-    if (this.#ongoing === undefined) return;
-    this.#pending.push(this.#ongoing);
-    this.#ongoing = undefined;
+    this.#pending.push(...this.#ongoing);
+    this.#ongoing = [];
   }
 
   take(): readonly Drop[] {
@@ -92,7 +95,7 @@ export class Losses {
 
   /** Records up to `seq` are on flash or delivered, and what they report is told for good. */
   secured(seq: number): void {
-    if (this.#ongoing !== undefined && seq > this.#ongoing.toSeq) this.end();
+    if (this.#ongoing.every(({ toSeq }) => seq > toSeq)) this.end();
     if (this.#told.length > 0) this.#told = this.#told.filter(({ reportSeq }) => reportSeq > seq);
   }
 
@@ -103,7 +106,8 @@ export class Losses {
 
   /** The first number whose loss a kill would leave untold; Infinity: none. */
   firstUntoldSeq(): number {
-    let firstSeq = this.#ongoing?.fromSeq ?? Infinity;
+    let firstSeq = Infinity;
+    for (const drop of this.#ongoing) firstSeq = Math.min(firstSeq, drop.fromSeq);
     for (const drop of this.#pending) firstSeq = Math.min(firstSeq, drop.fromSeq);
     for (const drop of this.#taken) firstSeq = Math.min(firstSeq, drop.fromSeq);
     return firstSeq;
