@@ -1,5 +1,6 @@
 import type { Config } from "../config/config.ts";
 import { withBuses } from "../config/expanders.ts";
+import { overlayFor } from "./overlays.ts";
 
 const BEGIN = "# fieldpost: what its sensors and outputs need";
 const END = "# fieldpost: end";
@@ -22,12 +23,19 @@ export function firmwareLines({
     ...actuators.filter(({ bus }) => bus !== undefined),
     ...Object.values(withBuses({ expanders, buses: i2cBuses })),
   ];
-  const onMainI2c = chips.some(({ i2cPath = MAIN_I2C }) => i2cPath === MAIN_I2C);
+  // On another bus the line depends on the board's model, and on pins that only its owner knows.
+  const overlays = sensors
+    .filter(({ i2cPath = MAIN_I2C }) => i2cPath === MAIN_I2C)
+    .flatMap((sensor) => overlayFor(sensor) ?? []);
+  const onMainI2c =
+    overlays.some((line) => line.includes("i2c-sensor")) ||
+    chips.some(({ i2cPath = MAIN_I2C }) => i2cPath === MAIN_I2C);
   return [
     ...(onMainI2c ? ["dtparam=i2c_arm=on"] : []),
     ...(buses.has("spi") ? ["dtparam=spi=on"] : []),
     ...(buses.has("serial") ? ["enable_uart=1"] : []),
     ...(buses.has("one_wire") ? [`dtoverlay=w1-gpio,gpiopin=${ONE_WIRE_PIN}`] : []),
+    ...new Set(overlays),
     ...(makesWaves ? ["dtoverlay=pwm-2chan"] : []),
     "dtparam=watchdog=on",
   ];
