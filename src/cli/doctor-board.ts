@@ -2,12 +2,18 @@ import { withDeadline } from "../device/clock.ts";
 import { type Pin, pinInWords } from "../device/gpio.ts";
 import { bcmOfHeader } from "../device/header.ts";
 import type { Inventory } from "../device/inventory.ts";
+import { LocalRefusedError } from "../local/client.ts";
 import { openSensor } from "../node/sensors.ts";
 import type { Check, Diagnosis, Patient } from "./doctor.ts";
+import { askNodeOn } from "./local.ts";
 
 /** Longer than any chip's measurement. */
 const READ_LIMIT_MS = 10_000;
 
+/**
+ * Who has a line that this program has. Through sysfs the kernel names the backend, `sysfs`, and goes on doing so when
+ * the node has ended, so that its outputs keep their level.
+ */
 const OURS = "fieldpost";
 
 const SEE_SCAN = "fieldpost scan shows what answers";
@@ -39,15 +45,28 @@ const FIXES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
 };
 
+/** Wires that one process has to itself. */
+const EXCLUSIVE: readonly string[] = ["gpio", "serial"];
+
+/** One that may not be talked to runs, too; one that refuses is another. */
+function nodeRuns(outboxPath: string): Promise<boolean> {
+  return askNodeOn(outboxPath, { do: "status" }).then(
+    (answer) => answer !== undefined,
+    (error: Error) => !(error.cause instanceof LocalRefusedError),
+  );
+}
+
 /** Whether every sensor of the configuration answers, and whether somebody else has a line that it needs. */
 export const checkBoard: Check = async (patient) => {
   const inventory = await patient.board.inventory();
   const lines = checkLines(patient, inventory);
-  // A node that runs has the lines; its sensors are asked by `fieldpost read`.
-  const running = inventory.gpio.some(({ used }) => used.some(({ consumer }) => consumer === OURS));
+  // A node that runs has the lines and the ports; its sensors are asked by `fieldpost read`.
+  const running =
+    inventory.gpio.some(({ used }) => used.some(({ consumer }) => consumer === OURS)) ||
+    (!patient.simulated && (await nodeRuns(patient.config.buffer.path)));
   const sensors: Diagnosis[] = [];
   for (const sensor of patient.config.sensors) {
-    if (running && sensor.driver.bus === "gpio") continue;
+    if (running && EXCLUSIVE.includes(sensor.driver.bus)) continue;
     sensors.push(await checkSensor(patient, sensor));
   }
   return [...lines, ...sensors];
@@ -70,7 +89,7 @@ function checkLines({ config }: Patient, { gpio }: Inventory): readonly Diagnosi
   const taken = users.flatMap(({ what, pins }) =>
     pins.flatMap((pin): Diagnosis[] => {
       const owner = ownerOf(pin, config.gpio.chip, gpio);
-      if (owner === undefined || owner === OURS) return [];
+      if (owner === undefined || owner === OURS || owner === config.gpio.backend) return [];
       const found = `${pinInWords(pin)} is taken by "${owner || "a driver that does not say its name"}"`;
       const fix = "choose another pin, or take the overlay or program away that uses it";
       return [{ what, verdict: "failed", found, fix }];

@@ -1,3 +1,7 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { checkBoard } from "../../src/cli/doctor-board.ts";
 import { diagnoseMachine, type Machine } from "../../src/cli/doctor-machine.ts";
@@ -5,6 +9,7 @@ import { loadConfig } from "../../src/config/load.ts";
 import { I2cError } from "../../src/device/i2c.ts";
 import { linuxClock } from "../../src/device/linux/clock.ts";
 import type { SimBoard } from "../../src/device/sim/board.ts";
+import { socketInOutbox } from "../../src/local/protocol.ts";
 import { boardChooser } from "../../src/node/board.ts";
 
 const YAML = `
@@ -20,13 +25,13 @@ actuators:
 `;
 
 /** The diagnoses of a board of which one thing is broken. */
-async function diagnosed(breakIt: (board: SimBoard) => void = () => {}, yaml = YAML) {
+async function diagnosed(breakIt: (board: SimBoard) => void = () => {}, yaml = YAML, simulation = true) {
   const loaded = await loadConfig(yaml, { file: "x.yaml", dir: "/", env: {}, readFile: () => "" } as never);
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
   const clock = linuxClock();
   const { board, simulated } = (await boardChooser(true))(loaded.config, clock);
   breakIt(simulated!.board);
-  const diagnoses = await checkBoard({ config: loaded.config, board, clock, simulated: true });
+  const diagnoses = await checkBoard({ config: loaded.config, board, clock, simulated: simulation });
   await board.close();
   return diagnoses;
 }
@@ -100,6 +105,28 @@ describe("the doctor, of a board", () => {
       'device: { id: n1 }\nmqtt: { url: "mqtt://h" }\nsensors: [{ id: co2, driver: mh_z19, warm_up: 0s }]',
     );
     expect(found).toMatchObject([{ what: "sensor co2", fix: expect.stringContaining("TX") }]);
+  });
+
+  test("leaves the lines and ports of a node that runs to it, and asks the other sensors", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "fieldpost-doctor-"));
+    const node = createServer((socket) => socket.on("data", () => socket.write('{"ok":true,"value":{}}\n')));
+    await new Promise<void>((resolve) => node.listen(socketInOutbox(folder), resolve));
+    const yaml = `${YAML}  - { id: lamp, driver: digital_output, pin: 23 }
+buffer: { path: ${folder} }`.replace("sensors:", "sensors:\n  - { id: co2, driver: mh_z19, warm_up: 0s }");
+    const found = await diagnosed((board) => board.simSerial.fail("/dev/serial0", "absent"), yaml, false);
+    expect(found.map(({ what, verdict }) => [what, verdict])).toEqual([
+      ["sensor air", "ok"],
+      ["sensor rack", "ok"],
+      ["sensor tank", "ok"],
+    ]);
+    node.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  test("takes no offence at lines that sysfs has where the configuration chooses sysfs", async () => {
+    const taken = (board: SimBoard) => board.gpio.occupy(22, "sysfs");
+    expect(await failures(taken, `gpio: { backend: sysfs }${YAML}`)).toEqual([]);
+    expect(await failures(taken)).toMatchObject([{ what: "actuator pump" }]);
   });
 
   test("names an input's line that somebody has, by its owner and its pin of the header", async () => {
