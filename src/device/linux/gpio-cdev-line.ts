@@ -1,6 +1,6 @@
 import { GpioError, type LineId } from "../gpio.ts";
 import type { CharDevices } from "./char-devices.ts";
-import { type Chip, chooseChip, isHeader } from "./gpio-chips.ts";
+import { type Chip, chooseChip, isHeader, isWanted } from "./gpio-chips.ts";
 import { toGpioError } from "./gpio-export.ts";
 import {
   askLineInfo,
@@ -53,7 +53,7 @@ export function withChip<T>(devices: CharDevices, device: string, work: (fd: num
  * that is `auto`. Throws `no_line`, `denied`, `unsupported`, or `io`.
  */
 export function findLine(devices: CharDevices, wanted: string, pin: LineId): Line {
-  const chips = readChips(devices);
+  const chips = readChips(devices, wanted);
   if (typeof pin === "string") {
     const named = findNamed(
       devices,
@@ -80,16 +80,29 @@ function chipNames(devices: CharDevices): string[] {
   return devices.list().filter((name) => /^gpiochip\d+$/.test(name));
 }
 
-/** Under the kernel's names: a second name in /dev for one of them, as Raspberry Pi OS has for old programs, is no chip. */
-function readChips(devices: CharDevices): Chip[] {
-  const chips = chipNames(devices).map((device) =>
-    withChip(devices, device, (fd) => {
-      const info = emptyChipInfo();
-      devices.ioctl(fd, GPIO_GET_CHIPINFO, info);
-      return readChipInfo(info);
-    }),
-  );
-  return [...new Map(chips.map((chip) => [chip.name, chip])).values()];
+/**
+ * Under the kernel's names: a second name in /dev for one of them, as Raspberry Pi OS has for old programs, is no chip.
+ * One that cannot be looked at, as a USB adapter that is just pulled out, is left out where `wanted` is among the others;
+ * else its error is thrown, and no line of another chip is taken for its own.
+ */
+function readChips(devices: CharDevices, wanted: string): Chip[] {
+  const chips = new Map<string, Chip>();
+  let failure: unknown;
+  for (const device of chipNames(devices)) {
+    try {
+      const chip = withChip(devices, device, (fd) => {
+        const info = emptyChipInfo();
+        devices.ioctl(fd, GPIO_GET_CHIPINFO, info);
+        return readChipInfo(info);
+      });
+      chips.set(chip.name, chip);
+    } catch (cause) {
+      failure ??= cause;
+    }
+  }
+  const found = [...chips.values()];
+  if (failure !== undefined && !found.some((chip) => isWanted(chip, wanted))) throw failure;
+  return found;
 }
 
 function headerFirst(chips: readonly Chip[]): Chip[] {

@@ -40,12 +40,15 @@ export async function readChips(files: TextFiles): Promise<readonly SysfsChip[]>
   );
 }
 
+/** Whether it is the one with this name or label; with `auto` the one behind the header. */
+export function isWanted(chip: Chip, wanted: string): boolean {
+  return wanted === "auto" ? isHeader(chip) : chip.name === wanted || chip.label === wanted;
+}
+
 /** The chip with this name or label; with `auto` the one behind the header, else the only one. */
 export function chooseChip<C extends Chip>(chips: readonly C[], wanted: string): C {
   const chosen =
-    wanted === "auto"
-      ? (chips.find(isHeader) ?? onlyOne(chips))
-      : chips.find(({ name, label }) => name === wanted || label === wanted);
+    chips.find((chip) => isWanted(chip, wanted)) ?? (wanted === "auto" ? onlyOne(chips) : undefined);
   if (chosen) return chosen;
   const found = chips
     .map(({ name, label, lineCount }) => `${name} (${label}, ${lineCount} lines)`)

@@ -63,6 +63,34 @@ describe("which line a pin is", () => {
     await gpio.input({ pin: 17 });
   });
 
+  /** Makes a chip one that may not be opened. */
+  function deny(devices: FakeCharDevices, ...denied: string[]): void {
+    const open = devices.open.bind(devices);
+    devices.open = (name) => {
+      if (denied.includes(name)) throw nodeError("EACCES", "open");
+      return open(name);
+    };
+  }
+
+  test("does not depend on a chip beside the header's that cannot be opened", async () => {
+    const { gpio, devices, header } = setUp();
+    deny(devices, "gpiochip1");
+    await gpio.output({ pin: 17, initial: 0 });
+    expect(header.lines[17]!.consumer).toBe("fieldpost");
+    expect(devices.openCount).toBe(1);
+  });
+
+  test.each(["auto", "pinctrl-bcm2711"])(
+    "is never that of another chip where the one that is meant, %s, cannot be opened",
+    async (wanted) => {
+      const { gpio, devices, expander } = setUp(wanted);
+      deny(devices, "gpiochip0", "gpiochip4");
+      await expect(gpio.output({ pin: "GPIO17", initial: 0 })).rejects.toMatchObject({ fault: "denied" });
+      await expect(gpio.output({ pin: 5, initial: 0 })).rejects.toMatchObject({ fault: "denied" });
+      expect(expander.lines.every(({ consumer }) => consumer === "")).toBe(true);
+    },
+  );
+
   test("cannot be told among several unknown chips, which the error lists", async () => {
     const devices = new FakeCharDevices({
       gpiochip0: fakeChip("gpiochip0", "one", 4),
