@@ -33,6 +33,7 @@ type Step =
   | { readonly do: "refuse"; readonly pin: number; readonly how: Refusing | "not" }
   | { readonly do: "hang"; readonly pin: number; readonly hangs: boolean }
   | { readonly do: "clock"; readonly wallMs: number }
+  | { readonly do: "stop"; readonly downMs: number }
   | { readonly do: "kill"; readonly downMs: number }
   | { readonly do: "powerCut"; readonly downMs: number };
 
@@ -82,6 +83,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   {
     weight: 1,
+    arbitrary: fc.integer({ min: 0, max: 20_000 }).map((downMs): Step => ({ do: "stop", downMs })),
+  },
+  {
+    weight: 1,
     arbitrary: fc.integer({ min: 0, max: 20_000 }).map((downMs): Step => ({ do: "kill", downMs })),
   },
   {
@@ -101,7 +106,7 @@ function inBoot(clock: VirtualClock, boot: number, sinceMs: number): Clock {
   };
 }
 
-/** A node's outputs through kills, power cuts and relays that stick. */
+/** A node's outputs through stops, kills, power cuts and relays that stick. */
 class Model {
   readonly #clock = new VirtualClock({ wallMs: 0 });
   readonly #relays = new RelayBoard(this.#clock);
@@ -161,6 +166,10 @@ class Model {
       case "clock":
         this.#clock.setWall(next.wallMs);
         break;
+      case "stop":
+        await this.#clock.run(this.#guard.shutdown(), 60_000);
+        await this.#die(next);
+        break;
       case "kill":
       case "powerCut":
         await this.#die(next);
@@ -180,17 +189,25 @@ class Model {
     if (alone) await this.#clock.advance(200);
     const before = [...this.#relays.loads];
     const attempts = this.#relays.attempts.length;
+    this.#inspector.leased(id, undefined);
     const answer = this.#guard.request(id, { set, cause, ...(forMs !== undefined && { forMs }) });
     if (!alone) {
       this.#outcomes.push(answer);
       return;
     }
+    const askedMs = this.#clock.monotonicMs();
     const { status } = await this.#clock.run(answer);
+    if (status === "done" && set === "on" && forMs !== undefined) this.#inspector.leased(id, askedMs + forMs);
     if (status !== "rejected" || this.#relays.attempts.length > attempts) return;
     expect([...this.#relays.loads]).toEqual(before);
   }
 
-  async #die({ do: how, downMs }: Step & { readonly do: "kill" | "powerCut" }): Promise<void> {
+  async #die({
+    do: how,
+    downMs,
+  }: Step & {
+    readonly do: "stop" | "kill" | "powerCut";
+  }): Promise<void> {
     this.#life.abort();
     this.#inspector.died();
     this.#life = new AbortController();

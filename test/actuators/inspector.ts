@@ -66,6 +66,14 @@ export class Inspector {
 
   readonly #hung = new Map<number, number>();
 
+  /** Was told to be on until then, by the last request; undefined: nobody knows any more. */
+  leased(id: string, untilMs: number | undefined): void {
+    if (untilMs === undefined) this.#leases.delete(id);
+    else this.#leases.set(id, untilMs);
+  }
+
+  readonly #leases = new Map<string, number>();
+
   #runs(load: Load): void {
     const nowMs = this.#clock.monotonicMs();
     if (load.ranMs.at(-1)?.[1] !== Number.POSITIVE_INFINITY)
@@ -128,6 +136,10 @@ export class Inspector {
       const excused = this.#excused(load.pin) || nowMs - this.#startedMs < SLACK_MS;
       if (!load.on || excused) continue;
       this.#inspectBudget(load, nowMs);
+      // An output that starts on by its own configuration owes nothing to what came before.
+      const untilMs = load.settings.restore === "last" ? this.#leases.get(id) : undefined;
+      if (untilMs !== undefined && nowMs > untilMs + SLACK_MS)
+        this.#violation(`${id} is on ${nowMs - untilMs} ms after its for has ended`);
       if (maxOnMs !== undefined && nowMs - load.sinceMs > maxOnMs + SLACK_MS)
         this.#violation(`${id} has been on for ${nowMs - load.sinceMs} ms`);
       if (offlineAfterMs === undefined || this.#offlineSinceMs === undefined || safe === "on") continue;
