@@ -26,7 +26,7 @@ const FIXES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   absent: {
     i2c: SEE_SCAN,
     one_wire: `check wiring and the 4.7 kΩ pull-up; ${SEE_SCAN}`,
-    kernel: `check wiring and power; ${SEE_SCAN}`,
+    kernel: "fieldpost scan shows the chips that the kernel has",
   },
   timeout: {
     i2c: "a chip holds a line: take the chips off one by one; a slower bus may help (dtparam=i2c_arm_baudrate=50000)",
