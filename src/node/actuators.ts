@@ -93,10 +93,13 @@ function groupsOf({ actuators }: Config): readonly GroupSettings[] {
     .map(({ id, options }) => ({ id, members: options["members"] as readonly string[] }));
 }
 
-/** Whether two configurations mean the same outputs, so that a reload need not move them. */
+/**
+ * Whether two configurations mean the same outputs, remembered in the same place, so that a reload need not move them: what
+ * a guard goes on writing into another folder the next process would not find.
+ */
 export function sameActuators(one: Config, other: Config): boolean {
-  const outputs = ({ actuators, gpio, expanders, buses }: Config) =>
-    JSON.stringify([gpio, expanders, buses, actuators.map(settingsOf)]);
+  const outputs = ({ actuators, gpio, expanders, buses, buffer }: Config) =>
+    JSON.stringify([gpio, expanders, buses, buffer.path, actuators.map(settingsOf)]);
   return outputs(one) === outputs(other);
 }
 

@@ -197,6 +197,15 @@ describe("a reload", () => {
     expect(sim.audit()).toMatchObject({ lost: 0 });
   });
 
+  test("lets no output run on whose limits would be remembered where the next process does not look", async () => {
+    await start();
+    await sim.advance("5s");
+    await sim.command("pump", "on");
+    await sim.reload(GREENHOUSE.replace("max_size: 16MiB", "max_size: 16MiB, path: /elsewhere"));
+    await sim.advance("10s");
+    expect(JSON.parse(sim.retained("state/pump")!)).toMatchObject({ state: "off", cause: "boot" });
+  });
+
   test("tells a broker that has forgotten everything the states of outputs that were left alone", async () => {
     await start();
     await sim.advance("5s");
