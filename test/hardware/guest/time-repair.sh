@@ -6,7 +6,7 @@ busybox sleep $((BLIND_S))
 echo "blind for $BLIND_S s, and it is $(busybox date -u +%s)"
 $PYTHON $SET_CLOCK $NOW_S || exit 3
 busybox sleep 60
-$NODE $BROKER 100000 &
+$NODE $BROKER 100000 /run/broker-listens &
 busybox sleep $((SEEING_S))
 kill -TERM $node
 wait $node
