@@ -178,7 +178,10 @@ function documents({ tree, put, withNode, name, machine, epoch }) {
   const folder = `usr/share/doc/${name}`;
   const licences = [
     ["Fieldpost", readFileSync(join(root, "LICENSE"), "utf8")],
-    ["What is bundled with it", readFileSync(join(root, "dist/licences.txt"), "utf8")],
+    [
+      "What is bundled with it. On Debian the Apache License 2.0 is also in /usr/share/common-licenses/Apache-2.0.",
+      readFileSync(join(root, "dist/licences.txt"), "utf8"),
+    ],
     ...(withNode
       ? [
           [
