@@ -71,7 +71,10 @@ describe("the page on MQTT", { timeout: 60_000 }, () => {
   });
 
   test("moves it with fieldpost pub and shows its state", async () => {
-    expect(JSON.parse(await shell(scripts[3]!))).toMatchObject({ state: "off", cause: "command" });
+    // What the broker has retained may be a moment older than the command.
+    await expect
+      .poll(async () => JSON.parse(await shell(scripts[3]!)), { timeout: 15_000 })
+      .toMatchObject({ state: "off", cause: "command" });
   });
 
   test("proves that nothing is missing", async () => {
