@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
@@ -9,6 +10,8 @@ export default defineConfig({
     // They need a kernel, packages or a machine of their own: npm run test:hardware, test:deploy, test:board.
     exclude: ["test/hardware/**", "test/deploy/**", "test/board/**"],
     globalSetup: ["test/build-once.ts"],
+    // Many tests wait more than they work: a machine of two processors is not left half idle.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: 20_000,
     hookTimeout: 30_000,
   },
