@@ -2,6 +2,7 @@ import type { Clock } from "../device/clock.ts";
 import type { Host } from "../device/host.ts";
 import type { Log } from "../log.ts";
 import type { Incoming, OpenLink } from "../mqtt/link.ts";
+import { createRetainedLook } from "../mqtt/retained-look.ts";
 import type { LinkStep } from "../mqtt/session.ts";
 import { OFFLINE, ONLINE } from "../mqtt/session.ts";
 import { type Component, type EntityContext, entitiesOf } from "./entities.ts";
@@ -27,36 +28,18 @@ export interface HomeAssistant extends LinkStep {
 /** Home Assistant's default, whatever the discovery prefix is. */
 const BIRTH_TOPIC = "homeassistant/status";
 
-/** How long the broker may take to show what it has retained, after it has acknowledged the subscription. */
-const RETAINED_MS = 2_000;
-
 export function createHomeAssistant(options: HomeAssistantOptions): HomeAssistant {
   const { prefix, config, link, clock, log } = options;
   const topic = `${prefix}/device/fieldpost_${config.device.id}/config`;
   const births = [...new Set([BIRTH_TOPIC, `${prefix}/status`])];
   const payload = JSON.stringify(discoveryOf(options));
-  let shown: ((text: string) => void) | undefined;
+  const look = createRetainedLook(topic, clock);
 
   const publish = (to: OpenLink, text: string) => to.publish({ topic, payload: text, qos: 1, retain: true });
 
-  /** What the broker has; undefined where it has nothing or does not say in time. */
-  async function ask(to: OpenLink): Promise<string | undefined> {
-    const answered = new AbortController();
-    let text: string | undefined;
-    shown = (retained) => {
-      text = retained;
-      answered.abort();
-    };
-    await to.subscribe([topic]);
-    await clock.sleep(RETAINED_MS, AbortSignal.any([answered.signal, to.closed]));
-    shown = undefined;
-    await to.unsubscribe([topic]);
-    return text;
-  }
-
   /** Says first what is gone, then what there is: an entity that is only left out would stay in Home Assistant for ever. */
   async function announce(to: OpenLink): Promise<void> {
-    const before = await ask(to);
+    const before = await look.ask(to);
     if (before === payload) return;
     const farewell = before === undefined ? undefined : withoutGone(before, payload);
     if (farewell !== undefined) await publish(to, farewell);
@@ -70,10 +53,7 @@ export function createHomeAssistant(options: HomeAssistantOptions): HomeAssistan
     name: "announcing the node to Home Assistant",
     filters: births,
     offer(message) {
-      if (message.topic === topic) {
-        if (message.retain) shown?.(Buffer.from(message.payload).toString());
-        return true;
-      }
+      if (look.offer(message)) return true;
       if (!births.includes(message.topic)) return false;
       const to = link();
       if (to && Buffer.from(message.payload).toString() === ONLINE && !message.retain)

@@ -1,6 +1,7 @@
 import type { Clock } from "../device/clock.ts";
 import type { Log } from "../log.ts";
 import type { Incoming, OpenLink } from "./link.ts";
+import { createRetainedLook } from "./retained-look.ts";
 import type { LinkStep } from "./session.ts";
 
 /** The node's description of itself, which the broker keeps. It is long, so it is sent only where it is news. */
@@ -12,9 +13,6 @@ export interface About extends LinkStep {
   offer(message: Incoming): boolean;
 }
 
-/** How long the broker may take to show what it has retained, after it has acknowledged the subscription. */
-const RETAINED_MS = 2_000;
-
 export interface AboutOptions {
   readonly topic: string;
   /** The link there is now, if any. */
@@ -25,28 +23,13 @@ export interface AboutOptions {
 
 export function createAbout({ topic, link, clock, log }: AboutOptions): About {
   let payload: string | undefined;
-  let shown: ((text: string) => void) | undefined;
+  const look = createRetainedLook(topic, clock);
 
   const publishOn = (to: OpenLink, text: string) =>
     to.publish({ topic, payload: text, qos: 1, retain: true });
 
-  /** What the broker has: undefined where it has nothing, or does not say in time. */
-  async function ask(to: OpenLink): Promise<string | undefined> {
-    const answered = new AbortController();
-    let text: string | undefined;
-    shown = (retained) => {
-      text = retained;
-      answered.abort();
-    };
-    await to.subscribe([topic]);
-    await clock.sleep(RETAINED_MS, AbortSignal.any([answered.signal, to.closed]));
-    shown = undefined;
-    await to.unsubscribe([topic]);
-    return text;
-  }
-
   async function announce(to: OpenLink): Promise<void> {
-    const retained = await ask(to).catch((error) => {
+    const retained = await look.ask(to).catch((error) => {
       log.debug("cannot see the retained description", { topic, error: (error as Error).message });
       return undefined;
     });
@@ -68,11 +51,7 @@ export function createAbout({ topic, link, clock, log }: AboutOptions): About {
       const to = link();
       if (to && payload !== undefined) await publishOn(to, payload);
     },
-    offer(message) {
-      if (message.topic !== topic) return false;
-      if (message.retain) shown?.(Buffer.from(message.payload).toString());
-      return true;
-    },
+    offer: look.offer,
     async run(to) {
       // Beside the other steps: the records must not wait for a broker that has nothing to show.
       announce(to).catch(failed);
