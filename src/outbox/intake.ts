@@ -1,12 +1,12 @@
 import type { Clock } from "../device/clock.ts";
-import { BLOCK_MAX_BYTES, packBlock } from "./block.ts";
 import type { Delivery } from "./delivery.ts";
 import { type FileLayer, isFileError } from "./files/files.ts";
+import { LogWriter, type WhenFull } from "./log-writer.ts";
 import type { Losses } from "./losses.ts";
 import { Numbers, type NumbersStart } from "./numbers.ts";
 import type { ProgressFile } from "./progress.ts";
 import { entriesAfter } from "./salvage.ts";
-import { GAP_BYTES, gap, type LogEntry, storedBytes, TIME_UNKNOWN_MS } from "./segment-format.ts";
+import { gap, TIME_UNKNOWN_MS } from "./segment-format.ts";
 import type { SegmentLog } from "./segment-log.ts";
 import type { StateFile } from "./state.ts";
 import { SyncSchedule } from "./sync-schedule.ts";
@@ -32,7 +32,7 @@ export interface IntakeParts {
 }
 
 export interface IntakeOptions {
-  readonly whenFull: "drop_oldest" | "drop_newest";
+  readonly whenFull: WhenFull;
   readonly syncAfterMs: number;
 }
 
@@ -47,6 +47,7 @@ export class Intake {
   readonly #parts: IntakeParts;
   readonly #schedule: SyncSchedule;
   readonly #numbers: Numbers;
+  readonly #writer: LogWriter;
   #syncedSeq: number;
   /** The youngest record stored in this run or waiting to be; 0: none. */
   #lastRecordSeq = 0;
@@ -69,6 +70,7 @@ export class Intake {
       () => parts.delivery.settledSeq,
       (error) => this.#refuse(error),
     );
+    this.#writer = new LogWriter(options.whenFull, parts, this.#numbers);
     this.#schedule = new SyncSchedule(options.syncAfterMs);
     if (this.#youngestSeq() > start.syncedSeq)
       this.#schedule.appended(start.syncedSeq + 1, parts.clock.monotonicMs());
@@ -150,17 +152,12 @@ export class Intake {
   }
 
   #store(seq: number, wallMs: number, record: Uint8Array): void {
-    const { log, losses, waiting } = this.#parts;
-    const bytes = storedBytes(record.length);
+    const { losses } = this.#parts;
     try {
-      // A gap goes in only together with a record: else each one turned away would leave its own.
-      const together =
-        waiting.first === undefined || this.#makeRoom(bytes + GAP_BYTES, waiting.first.fromSeq);
-      if (!together || !this.#writeWaiting() || !this.#makeRoom(bytes, seq)) {
+      if (!this.#writer.write(seq, wallMs, record)) {
         this.#turnAway(seq);
         return;
       }
-      log.writeRecord(seq, wallMs, record);
     } catch (error) {
       this.#refuse(error);
       this.#hold(seq, wallMs, record);
@@ -172,71 +169,11 @@ export class Intake {
     else this.#scheduleSync(seq);
   }
 
-  /** Writes what belongs before the next record. False: no room for it. */
-  #writeWaiting(): boolean {
-    const { waiting, progress } = this.#parts;
-    if (waiting.empty) return true;
-    for (let first = waiting.first; first !== undefined; first = waiting.first) {
-      const records = waiting.firstRecords(BLOCK_MAX_BYTES);
-      const wrote = records.length > 0 ? this.#writeRecords(records) : this.#writeFirst(first);
-      if (!wrote) return false;
-    }
-    progress.update({ lostFromSeq: 0, lostToSeq: 0 });
-    return true;
-  }
-
-  /** Writes the first that wait, which are records, as one compressed block where that saves anything. False: no room. */
-  #writeRecords(records: readonly LogEntry[]): boolean {
-    const { log, waiting } = this.#parts;
-    const block = packBlock(records);
-    const bytes = block && storedBytes(block.payload.length);
-    if (block && bytes && bytes <= log.largestEntryBytes && this.#makeRoom(bytes, block.fromSeq)) {
-      log.write(block);
-      for (let left = records.length; left > 0; left--) waiting.shift();
-      return true;
-    }
-    return records.every((record) => this.#writeFirst(record));
-  }
-
-  #writeFirst(entry: LogEntry): boolean {
-    const { log, waiting } = this.#parts;
-    const bytes = entry.kind === "record" ? storedBytes(entry.payload.length) : GAP_BYTES;
-    if (!this.#makeRoom(bytes, entry.fromSeq)) return false;
-    log.write(entry);
-    waiting.shift();
-    return true;
-  }
-
   /** Writes what waits in memory, and gives up what finds no room. Throws where the disk does. */
   #move(): void {
     const { waiting, losses } = this.#parts;
-    if (this.#writeWaiting()) losses.end();
+    if (this.#writer.writeWaiting()) losses.end();
     else waiting.shedAll((seq) => this.#lose(seq));
-  }
-
-  /** False: the log is full, and older records are not to be given up. */
-  #makeRoom(bytes: number, firstSeq: number): boolean {
-    const { log, delivery } = this.#parts;
-    if (log.fits(bytes, firstSeq)) return true;
-    this.#secureAcked();
-    if (log.advance(firstSeq, delivery.settledSeq)) return true;
-    // Only now what lies behind a loss not told yet: a restart would take it for lost too.
-    if (log.advance(firstSeq, delivery.ackedSeq)) return true;
-    if (this.#options.whenFull === "drop_newest") return false;
-    do {
-      if (log.segments.length === 1) log.abandon();
-      delivery.discard(log.segments[0]!);
-    } while (!log.advance(firstSeq, delivery.ackedSeq));
-    return true;
-  }
-
-  /**
-   * Before acknowledged records are overwritten it must be on flash that they were: else a power cut could bring back
-   * an older acknowledged number, and their absence would be taken for a loss.
-   */
-  #secureAcked(): void {
-    const reusable = this.#parts.log.reusable(this.#parts.delivery.settledSeq);
-    if (reusable !== undefined && reusable.lastSeq > this.#numbers.durableAckedSeq) this.#numbers.saveNow();
   }
 
   /** `drop_newest`: the record's number is used up, and the log will tell so when there is room again. */
