@@ -84,8 +84,9 @@ type Paint = (words: string) => string;
 
 function linkText(link: NodeView["link"], good: Paint, bad: Paint): string {
   const again = link.reconnects === 0 ? "" : `; connected again ${times(link.reconnects)}`;
+  const away = link.away_from === undefined ? "" : `, until ${link.away_from} is back`;
   if (link.connected)
-    return `${good("connected")} to ${link.server} by MQTT ${link.mqtt ?? "?"} for ${span(link.since_s)}${again}`;
+    return `${good("connected")} to ${link.server} by MQTT ${link.mqtt ?? "?"} for ${span(link.since_s)}${away}${again}`;
   const why = link.last_error === undefined ? "" : `: ${link.last_error}`;
   return `${bad("not connected")} to ${link.server} for ${span(link.since_s)}${why}${again}`;
 }

@@ -19,7 +19,7 @@ export const blockDescriptions: Readonly<Record<string, string>> = {
 };
 
 export const mqttDescriptions: Readonly<Record<string, string>> = {
-  url: "mqtt://, mqtts://, ws:// or wss:// with the broker's host, or mqtt+unix:// with a path; a list is tried in turn",
+  url: "mqtt://, mqtts://, ws:// or wss:// with the broker's host, or mqtt+unix:// with a path; a list is tried in turn, and the first is gone back to",
   version: "Protocol version; auto tries 5 and falls back to 3.1.1",
   client_id: "Default: the device id",
   username: "The name that the broker knows the node by",

@@ -1,31 +1,33 @@
+import type { Duplex } from "node:stream";
 import { type Clock, withDeadline } from "../device/clock.ts";
 import type { Random } from "../device/random.ts";
 import type { Log } from "../log.ts";
 import { eitherAborts } from "./aborts.ts";
 import { type BackoffBounds, backoffMs } from "./backoff.ts";
-import {
-  CertificateNotYetValidError,
-  type OpenLink,
-  ServerRedirectError,
-  UnsupportedVersionError,
-} from "./link.ts";
+import type { Dial } from "./dial.ts";
+import { createHomecoming } from "./homecoming.ts";
+import { CertificateNotYetValidError, type OpenLink, ServerRedirectError } from "./link.ts";
 import { createRivalWatch } from "./rival.ts";
 import { formatServer, referredServer, type Server } from "./server.ts";
+import { createVersionChoice, type Open } from "./version-choice.ts";
 
 /** Something to do on each new link, in its turn. The last one may go on until the link closes. */
 export interface LinkStep {
   readonly name: string;
   run(link: OpenLink): Promise<void>;
+  /** The node is about to leave this link for another broker: sends nothing more; resolves when nothing is on its way. */
+  finish?(): Promise<void>;
 }
 
 export interface SessionOptions {
-  /** Tried in turn; at least one. */
+  /** Tried in turn; at least one. The node comes back to the first. */
   readonly servers: readonly Server[];
   readonly clientId: string;
   /** `auto`: 5, and 3.1.1 with a broker that does not speak it. */
   readonly version: "auto" | "3.1.1" | "5";
-  /** Makes one connection. */
-  readonly open: (server: Server, version: 4 | 5, signal: AbortSignal) => Promise<OpenLink>;
+  readonly open: Open;
+  /** Looks whether the first server is back while another one serves. Absent: it is not looked for. */
+  readonly dial?: Dial | undefined;
   /** Subscribed before anything is sent: a long backlog must not leave the node deaf. */
   readonly subscriptions: readonly string[];
   /** Retained: `online`, and `offline` at the end. */
@@ -44,6 +46,8 @@ export interface SessionStatus {
   readonly connected: boolean;
   /** The broker that is connected, or that was tried last. */
   readonly server: string;
+  /** Where a broker further down the list serves: the first one, which is looked for. */
+  readonly awayFrom: string | undefined;
   readonly version: "3.1.1" | "5" | undefined;
   /** Monotonic time since when it has been as it is. */
   readonly sinceMs: number;
@@ -73,15 +77,20 @@ const MAX_REDIRECTS = 3;
 
 const LOOK_AT_CLOCK_MS = 1_000;
 
+/** How long a broker that is left may take over what is on its way. What it has not answered goes to the next one. */
+const LEAVE_MS = 5_000;
+
 const FAREWELL_MS = 1_000;
+
+/** A link was lost; to a rival, as soon as it was made; or given up, to go back to the first server. */
+type LinkEnding = "lost" | "rivalled" | "moved";
 
 export const ONLINE = "online";
 export const OFFLINE = "offline";
 
 export function createSession(options: SessionOptions): Session {
   const { servers, clock, random, log } = options;
-  /** What `auto` has learnt of each server in this process. */
-  const learntVersions = new Map<Server, 4 | 5>();
+  const open = createVersionChoice(options.version, options.open, log);
   let turn = 0;
   let current: OpenLink | undefined;
   let sinceMs = clock.monotonicMs();
@@ -100,7 +109,17 @@ export function createSession(options: SessionOptions): Session {
   /** The last attempt failed for a certificate that is not valid yet, by a clock that nobody has set. */
   let waitsForClock = false;
 
+  const homecoming =
+    options.dial && servers.length > 1
+      ? createHomecoming({ ...options, home: servers[0]!, dial: options.dial })
+      : undefined;
+  /** A stream to the first server, for the next connection. */
+  let wayHome: Duplex | undefined;
+  /** The first server was come back to, and has not yet proved to be there for long. */
+  let onTrial = false;
+
   const server = () => redirected ?? servers[turn % servers.length]!;
+  const isAway = () => turn % servers.length !== 0;
 
   /** Whether the reason is a broker that sends us elsewhere, and there is an elsewhere to go to at once. */
   function follow(reason: unknown): boolean {
@@ -112,36 +131,17 @@ export function createSession(options: SessionOptions): Session {
     return true;
   }
 
-  async function connect(signal: AbortSignal): Promise<OpenLink> {
-    const { version } = options;
-    if (version !== "auto") return options.open(server(), version === "5" ? 5 : 4, signal);
-    const learnt = learntVersions.get(server());
-    try {
-      const link = await options.open(server(), learnt ?? 5, signal);
-      learntVersions.set(server(), link.version);
-      return link;
-    } catch (error) {
-      if (!(error instanceof UnsupportedVersionError)) throw error;
-      if (learnt !== undefined) {
-        learntVersions.delete(server());
-        throw error;
-      }
-      log.debug("falling back to MQTT 3.1.1", { error: error.message });
-      const link = await options.open(server(), 4, signal);
-      // A link that broke while it was made must not cost MQTT 5 for good.
-      if (error.stated) learntVersions.set(server(), 4);
-      return link;
-    }
-  }
-
   async function tryConnect(signal: AbortSignal): Promise<OpenLink | undefined> {
     for (;;) {
       attempts++;
       attemptDueMs = clock.monotonicMs();
       waitsForClock = false;
+      const way = wayHome?.destroyed ? undefined : wayHome;
+      wayHome = undefined;
       try {
-        return await connect(signal);
+        return await open(server(), signal, way);
       } catch (error) {
+        way?.destroy();
         if (signal.aborted) return undefined;
         waitsForClock = error instanceof CertificateNotYetValidError && !clock.synced();
         failed(
@@ -151,6 +151,7 @@ export function createSession(options: SessionOptions): Session {
             : "cannot connect to the broker",
         );
         if (follow(error)) continue;
+        homeLasted(0, false);
         if (redirected === undefined) turn++;
         redirected = undefined;
         redirects = 0;
@@ -169,8 +170,8 @@ export function createSession(options: SessionOptions): Session {
     }
   }
 
-  /** Resolves when the link is gone, with whether a rival threw it out at once. */
-  async function live(link: OpenLink, signal: AbortSignal): Promise<boolean> {
+  /** Resolves when the link is gone, with what that was. */
+  async function live(link: OpenLink, signal: AbortSignal): Promise<LinkEnding> {
     current = link;
     connects++;
     const startMs = clock.monotonicMs();
@@ -182,23 +183,59 @@ export function createSession(options: SessionOptions): Session {
     sinceMs = startMs;
     outageLogged = false;
     void takeSteps(link);
-    await eitherAborts(link.closed, signal);
+    wayHome = await stay(link, signal);
+    if (wayHome) await leave(link, signal);
     if (signal.aborted) await sayGoodbye(link);
     current = undefined;
     sinceMs = clock.monotonicMs();
-    if (signal.aborted) return false;
+    if (signal.aborted) return "lost";
     const livedMs = sinceMs - startMs;
     const isStable = livedMs >= STABLE_LINK_MS;
+    // Whoever does not keep the node is not tried again before those that did.
+    if (homeLasted(livedMs, isStable) === "left") turn++;
     if (isStable) {
       waits = 0;
       redirects = 0;
+    }
+    if (wayHome) {
+      turn = 0;
+      redirected = undefined;
+      onTrial = true;
+      return "moved";
     }
     const reason = link.closed.reason as Error;
     if (follow(reason)) waits = 0;
     else redirected = undefined;
     const rival = rivals.suspect({ livedMs, reason });
     failed(rival ?? reason, "lost the broker");
-    return rival !== undefined && !isStable;
+    return rival !== undefined && !isStable ? "rivalled" : "lost";
+  }
+
+  /** Until the link is gone, or the first server is there again: then with a stream to it. */
+  async function stay(link: OpenLink, signal: AbortSignal): Promise<Duplex | undefined> {
+    if (homecoming && isAway()) return homecoming.watch(AbortSignal.any([link.closed, signal]));
+    await eitherAborts(link.closed, signal);
+    return undefined;
+  }
+
+  /** What is on its way arrives, and whoever listens to this broker hears that the node is not there any more. */
+  async function leave(link: OpenLink, signal: AbortSignal): Promise<void> {
+    log.info("going back to the first broker", {
+      from: formatServer(server()),
+      to: formatServer(servers[0]!),
+    });
+    const finished = Promise.all(options.steps.map((step) => step.finish?.()));
+    const finishing = Promise.race([finished, eitherAborts(link.closed, signal)]);
+    await withDeadline(clock, "leaving the broker", LEAVE_MS, finishing).catch(() => {});
+    if (!signal.aborted && !link.closed.aborted) await sayGoodbye(link);
+  }
+
+  /** Whether it was worth coming back. */
+  function homeLasted(livedMs: number, isStable: boolean): "stayed" | "left" {
+    const failed = onTrial && !isStable;
+    if (onTrial) homecoming?.stayed(livedMs, isStable);
+    onTrial = false;
+    return failed ? "left" : "stayed";
   }
 
   async function takeSteps(link: OpenLink): Promise<void> {
@@ -239,27 +276,25 @@ export function createSession(options: SessionOptions): Session {
     async run(signal) {
       for (let refused = 0; !signal.aborted; ) {
         const link = await tryConnect(signal);
-        let isRivalled = false;
-        if (link) {
-          isRivalled = await live(link, signal);
-          refused = 0;
-        } else {
-          refused++;
-        }
+        const ending = link && (await live(link, signal));
+        refused = link ? 0 : refused + 1;
+        if (ending === "moved") continue;
         // Every server of the list gets its turn before the wait.
         if (link === undefined && refused % servers.length !== 0) continue;
         waits++;
-        const bounds = isRivalled ? truce(options.reconnect) : options.reconnect;
+        const bounds = ending === "rivalled" ? truce(options.reconnect) : options.reconnect;
         const waitMs = backoffMs(waits, bounds, random);
         attemptDueMs = clock.monotonicMs() + waitMs;
         await pause(waitMs, signal);
       }
+      wayHome?.destroy();
     },
     hasSession: () => current !== undefined && !current.closed.aborted,
     link: () => (current?.closed.aborted ? undefined : current),
     status: () => ({
       connected: current !== undefined,
       server: formatServer(server()),
+      awayFrom: current && isAway() ? formatServer(servers[0]!) : undefined,
       version: current && versionName(current),
       sinceMs,
       attempts,

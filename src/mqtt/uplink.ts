@@ -83,6 +83,8 @@ export interface Uplink {
   readonly name: string;
   /** Drains the outbox over `link` until it closes. */
   run(link: OpenLink): Promise<void>;
+  /** Sends nothing more over the link there is; resolves when the broker has answered all that is on its way. */
+  finish(): Promise<void>;
   /** Publishes records again that are still on disk, marked `"resent":true`, over the link there is. */
   resend(fromSeq: number, toSeq: number): Promise<Resent>;
   status(): UplinkStatus;
@@ -93,6 +95,7 @@ export function createUplink(options: UplinkOptions): Uplink {
   const warned = new Set<string>();
   let windows: readonly Window[] = [];
   let current: OpenLink | undefined;
+  let leaving = false;
   let delivered = 0;
   let dropped = 0;
 
@@ -109,6 +112,7 @@ export function createUplink(options: UplinkOptions): Uplink {
 
   async function run(link: OpenLink): Promise<void> {
     current = link;
+    leaving = false;
     try {
       await drainAll(link);
     } finally {
@@ -145,7 +149,7 @@ export function createUplink(options: UplinkOptions): Uplink {
   /** Until the link closes, or the broker refuses a record for now: then all wait, and nothing is lost. */
   async function drainOldestFirst(way: Way, size: number): Promise<void> {
     const window = createWindow(
-      () => size,
+      () => (leaving ? 0 : size),
       way.over,
       (seq) => {
         outbox.ack(seq);
@@ -165,7 +169,7 @@ export function createUplink(options: UplinkOptions): Uplink {
     const share = Math.max(1, Math.floor(full / LIVE_SHARE));
     let behind = full - share;
     const backlog = createWindow(
-      () => behind,
+      () => (leaving ? 0 : behind),
       way.over,
       (seq) => {
         outbox.ack(seq);
@@ -173,7 +177,7 @@ export function createUplink(options: UplinkOptions): Uplink {
       },
     );
     const live = createWindow(
-      () => full - behind,
+      () => (leaving ? 0 : full - behind),
       way.over,
       (seq) => {
         outbox.ackAhead(liveSeq, seq);
@@ -256,6 +260,10 @@ export function createUplink(options: UplinkOptions): Uplink {
   return {
     name: "draining the outbox",
     run,
+    async finish() {
+      leaving = true;
+      await Promise.all(windows.map((window) => window.whenEmpty()));
+    },
     resend: async (fromSeq, toSeq) =>
       (await import("./resend.ts")).resend(fromSeq, toSeq, {
         outbox,

@@ -22,12 +22,12 @@ export function createWindow(size: () => number, closed: AbortSignal, ack: (seq:
   const flights: Flight[] = [];
   let settling = false;
   let wake: (() => void) | undefined;
-  let empty: (() => void) | undefined;
+  const whenEmpty = new Set<() => void>();
   // What has landed is settled before anybody hears that the link is gone: the outbox may be closed next.
   const finish = () => {
     settle();
     wake?.();
-    empty?.();
+    emptied();
   };
   closed.addEventListener("abort", finish, { once: true });
 
@@ -39,12 +39,17 @@ export function createWindow(size: () => number, closed: AbortSignal, ack: (seq:
     ack(flights[landed - 1]!.seq);
     flights.splice(0, landed);
     wake?.();
-    if (flights.length === 0) empty?.();
+    if (flights.length === 0) emptied();
+  }
+
+  function emptied(): void {
+    for (const resolve of whenEmpty) resolve();
+    whenEmpty.clear();
   }
 
   return {
     inFlight: () => flights.length,
-    room: () => size() - flights.length,
+    room: () => Math.max(0, size() - flights.length),
     whenRoom: () =>
       new Promise((resolve) => {
         wake = resolve;
@@ -52,8 +57,8 @@ export function createWindow(size: () => number, closed: AbortSignal, ack: (seq:
       }),
     whenEmpty: () =>
       new Promise((resolve) => {
-        empty = resolve;
         if (flights.length === 0 || closed.aborted) resolve();
+        else whenEmpty.add(resolve);
       }),
     takeOff(seq) {
       const flight = { seq, landed: false };

@@ -97,6 +97,8 @@ async function healthReport(
     },
     forecast: forecastJson(sources.forecaster.forecast(disk?.availableBytes)),
     link: {
+      server: session?.server,
+      away_from: session?.awayFrom,
       reconnects: Math.max(0, (session?.connects ?? 0) - 1),
       last_error: session?.lastError,
       signal_dbm: signalDbm,

@@ -29,7 +29,7 @@ export function createPresence({ mqtt }: Config, parts: PresenceParts): Session 
     servers: mqtt.url,
     clientId: mqtt.client_id,
     version: mqtt.version,
-    open: (server, protocolLevel, signal) =>
+    open: (server, protocolLevel, signal, way) =>
       openLink(
         {
           server,
@@ -45,9 +45,10 @@ export function createPresence({ mqtt }: Config, parts: PresenceParts): Session 
           clock,
           log,
         },
-        dial,
+        way ? async () => way : dial,
         signal,
       ),
+    dial,
     onListening: parts.onListening,
     subscriptions: parts.subscriptions,
     statusTopic: topics.status,

@@ -49,6 +49,7 @@ export async function viewNode(sources: ViewSources) {
     link: {
       connected: link.connected,
       server: link.server,
+      away_from: link.awayFrom,
       mqtt: link.version,
       since_s: seconds(nowMs - link.sinceMs),
       reconnects: Math.max(0, link.connects - 1),

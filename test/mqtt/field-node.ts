@@ -40,6 +40,8 @@ export interface FieldNodeOptions {
   readonly version?: SessionOptions["version"];
   readonly reconnect?: SessionOptions["reconnect"];
   readonly link?: Partial<LinkOptions>;
+  /** The port of a second broker, behind the first in the list. */
+  readonly standbyPort?: number;
   /** Around the dialling over the network. */
   readonly dial?: (network: Dial) => Dial;
 }
@@ -78,6 +80,8 @@ export async function startFieldNode(id: string, brokerPort: number, options: Fi
   const folder = await mkdtemp(join(tmpdir(), "fieldpost-link-"));
   const proxy = await startProxy(brokerPort);
   const consumer = await startConsumer(id, brokerPort);
+  const standby =
+    options.standbyPort === undefined ? undefined : await startConsumer(id, options.standbyPort, consumer);
   const clock = countingClock();
   const random = seededRandom(1);
   const log = recordingLog();
@@ -131,10 +135,17 @@ export async function startFieldNode(id: string, brokerPort: number, options: Fi
   const network = networkDial(undefined, () => Promise.reject(new Error("no TLS here")));
   const dial = options.dial?.(network) ?? network;
   const session = createSession({
-    servers: [{ scheme: "mqtt", host: "127.0.0.1", port: proxy.port }],
+    servers: [proxy.port, ...(options.standbyPort === undefined ? [] : [options.standbyPort])].map(
+      (port) => ({
+        scheme: "mqtt",
+        host: "127.0.0.1",
+        port,
+      }),
+    ),
+    dial,
     clientId: id,
     version: options.version ?? "auto",
-    open: (server, version, signal) =>
+    open: (server, version, signal, way) =>
       openLink(
         {
           server,
@@ -152,7 +163,7 @@ export async function startFieldNode(id: string, brokerPort: number, options: Fi
           ...options.link,
         },
         async (...to) => {
-          const socket = await dial(...to);
+          const socket = way ?? (await dial(...to));
           sockets.push(socket);
           return socket;
         },
@@ -203,7 +214,9 @@ export async function startFieldNode(id: string, brokerPort: number, options: Fi
     /** Sends a command, again and again until there is a result, as the contract asks of senders. */
     async command(timeoutMs = COMMAND_MS): Promise<void> {
       const command = { id: `c${++commands}`, set: commands % 2 === 1 ? "on" : "off" };
-      const asking = setInterval(() => void consumer.publish("command/pump", JSON.stringify(command)), 250);
+      const asking = setInterval(() => {
+        for (const at of [consumer, standby]) void at?.publish("command/pump", JSON.stringify(command));
+      }, 250);
       try {
         await until(
           () => consumer.results.get(command.id)?.includes(`"state":"${command.set}"`) ?? false,
@@ -244,7 +257,7 @@ export async function startFieldNode(id: string, brokerPort: number, options: Fi
       stop.abort();
       await running;
       await proxy.close();
-      await consumer.end();
+      await Promise.all([consumer.end(), standby?.end()]);
       await outbox.close();
       await rm(folder, { recursive: true, force: true });
     },
@@ -258,11 +271,18 @@ function asPattern(words: string | RegExp): RegExp {
   return typeof words === "string" ? new RegExp(words.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")) : words;
 }
 
-/** Somebody at the broker itself who hears all that a node says, and commands it. */
-async function startConsumer(id: string, port: number) {
+interface Account {
+  readonly ledger: Ledger;
+  readonly results: Map<string, string>;
+}
+
+/** Somebody at the broker itself who hears all that a node says, and commands it. Two may keep one account. */
+async function startConsumer(
+  id: string,
+  port: number,
+  { ledger, results }: Account = { ledger: new Ledger(id), results: new Map() },
+) {
   const root = `fieldpost/${id}/`;
-  const ledger = new Ledger(id);
-  const results = new Map<string, string>();
   const client = await connectAsync({
     host: "127.0.0.1",
     port,
