@@ -38,6 +38,12 @@ const replaced = {
     module.exports = Object.assign(assert, { ok: assert, strict: assert });`,
   events: 'module.exports = require("node:events");',
   string_decoder: 'module.exports = require("node:string_decoder");',
+  "process-nextick-args": "exports.nextTick = process.nextTick;",
+  // The list of buffers alone, not the stream around it.
+  bl: `module.exports = require(${JSON.stringify(require.resolve("bl/BufferList.js"))});`,
+  // MQTT.js keeps a copy of what it changes before it sends it: a topic becomes an alias, and a property says which.
+  "rfdc/default":
+    "module.exports = (packet) => ({ ...packet, ...(packet.properties && { properties: { ...packet.properties } }) });",
   "abort-controller": "exports.AbortController = AbortController; exports.AbortSignal = AbortSignal;",
   // The client alone: our own code dials, so MQTT.js's transports stay out.
   mqtt: `exports.MqttClient = require(${JSON.stringify(require.resolve("mqtt/lib/client"))}).default;`,
@@ -59,9 +65,9 @@ const replaced = {
 // WebSockets carry MQTT packets of a few hundred bytes: compressing them is not offered (RFC 7692 is an option).
 const noDeflate = `module.exports = class { static get extensionName() { return "permessage-deflate"; } };`;
 
-// Of `yaml`, a node reads and never writes; and it reads YAML 1.2, not the tags of 1.1.
-const unusedYaml =
-  /browser[\\/]dist[\\/](stringify[\\/]\w+|schema[\\/]yaml-1\.1[\\/](binary|omap|pairs|set|timestamp|int|float|bool)|visit|parse[\\/]cst-(visit|stringify)|doc[\\/](applyReviver|createNode))\.js$/;
+// Of `js-yaml`, a node uses the parser and what resolves the core schema's scalars; its bundle names its parts.
+const usedYaml =
+  /^src\/(tag\.ts|tag\/scalar\/\w+_core\.ts|common\/exception\.ts|parser\/(events|parser_scalar|parser)\.ts)$/;
 
 /** @type {import("esbuild").Plugin} */
 const lean = {
@@ -77,13 +83,14 @@ const lean = {
       loader: "js",
       resolveDir: root,
     }));
-    // The build of `yaml` that is made of ES modules, of which what is not used can be left out.
-    const yaml = join(dirname(require.resolve("yaml/package.json")), "browser/dist/index.js");
-    build.onResolve({ filter: /^yaml$/ }, () => ({ path: yaml, sideEffects: false }));
-    build.onLoad({ filter: /ws[\\/]lib[\\/]permessage-deflate\.js$/ }, () => ({ contents: noDeflate }));
-    build.onLoad({ filter: unusedYaml }, ({ path }) => ({
-      contents: withoutBodies(readFileSync(path, "utf8")),
+    build.onLoad({ filter: /js-yaml\.mjs$/ }, ({ path }) => ({
+      contents: usedPartsOfYaml(readFileSync(path, "utf8")),
     }));
+    build.onLoad({ filter: /mqtt[\\/]package\.json$/ }, ({ path }) => ({
+      contents: JSON.stringify({ version: JSON.parse(readFileSync(path, "utf8")).version }),
+      loader: "json",
+    }));
+    build.onLoad({ filter: /ws[\\/]lib[\\/]permessage-deflate\.js$/ }, () => ({ contents: noDeflate }));
   },
 };
 
@@ -141,15 +148,17 @@ const native = {
 };
 
 /**
- * A module that exports the same names and can do nothing.
+ * The parts of js-yaml's one file that are used. An error there shows the source around it; ours do that themselves.
  * @param {string} source
  */
-function withoutBodies(source) {
-  const [, names = ""] = /export \{([^}]*)\};?\s*$/.exec(source) ?? [];
-  return names
-    .split(",")
-    .map((name) => `export const ${name.trim()} = () => { throw new Error("left out of the bundle"); };`)
-    .join("\n");
+function usedPartsOfYaml(source) {
+  const parts = [...source.matchAll(/^\/\/#region (\S+)\n([\s\S]*?)^\/\/#endregion$/gm)];
+  const used = parts.filter(([, name = ""]) => usedYaml.test(name)).map(([, , text]) => text);
+  const exported =
+    "EVENT_ID SCALAR_STYLE COLLECTION_STYLE NOT_RESOLVED YAMLException parseEvents getScalarValue";
+  const tags = "nullCoreTag boolCoreTag intCoreTag floatCoreTag";
+  const names = `${exported} ${tags}`.split(" ").join(", ");
+  return [...used, "const makeSnippet = () => null;", `export { ${names} };`].join("\n");
 }
 
 /** @param {string} name */

@@ -1,4 +1,3 @@
-import { LineCounter } from "yaml";
 import type { Problem } from "./problem.ts";
 
 /** Offsets into the source text: start, and the end behind the last character. */
@@ -19,17 +18,17 @@ export interface ProblemDetails {
 }
 
 export function openSource(file: string, text: string): Source {
-  const lines = new LineCounter();
-  lines.addNewLine(0);
-  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) lines.addNewLine(at + 1);
+  const lineStarts = [0];
+  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) lineStarts.push(at + 1);
 
   function position(offset: number) {
-    const { line, col } = lines.linePos(offset);
-    return { line, column: col };
+    const after = lineStarts.findIndex((start) => start > offset);
+    const line = after < 0 ? lineStarts.length : after;
+    return { line, column: offset - (lineStarts[line - 1] ?? 0) + 1 };
   }
 
   function lineOf(line: number): string {
-    const start = lines.lineStarts[line - 1] ?? 0;
+    const start = lineStarts[line - 1] ?? 0;
     const end = text.indexOf("\n", start);
     return text.slice(start, end < 0 ? text.length : end).replace(/\r$/, "");
   }

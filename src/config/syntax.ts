@@ -1,46 +1,80 @@
+import type { Problem } from "./problem.ts";
+import type { Source } from "./source.ts";
+
 /**
- * Says what the YAML parser found in words for somebody who does not know its inner names. `code` is the parser's
- * own (`yaml` package, ErrorCode); what is not listed keeps the parser's text.
+ * Says what the YAML parser found in words for somebody who does not know its inner names. `reason` is the parser's
+ * own (`js-yaml` package); what is not listed keeps its text. `position`: the offset at which it stopped.
  */
-export function syntaxMessage(
-  text: string,
-  code: string,
-  message: string,
-  [start, end]: readonly [number, number],
-): string {
-  const found = text.slice(start, end);
-  switch (code) {
-    case "TAB_AS_INDENT":
-      return "a tab cannot indent; use spaces";
-    case "TAG_RESOLVE_FAILED":
-      return `unknown tag ${found}; for a secret write \${env:NAME} or \${file:/path}`;
-    case "BLOCK_AS_IMPLICIT_KEY":
-      return "a value cannot go on with another key here; check the indentation, or quote text that holds a colon";
-    case "MULTILINE_IMPLICIT_KEY":
-      return "expected a key with a colon; check the indentation";
-    case "BAD_SCALAR_START":
-      return `text that starts with ${found} must be quoted`;
-    case "UNEXPECTED_TOKEN":
-      return unexpected(text, start, found);
-    default:
-      return inOtherWords(message);
+export function syntaxProblem(source: Source, reason: string, position: number): Problem {
+  const { text } = source;
+  const at = Math.min(position, Math.max(0, text.trimEnd().length - 1));
+  const here = (message: string) => source.problem([at, at + 1], message);
+
+  if (reason.startsWith("tab characters")) return here("a tab cannot indent; use spaces");
+  if (text.slice(at - 1, at + 1) === "${") return here(`text with \${...} must be quoted within { } and [ ]`);
+  const open = UNCLOSED.test(reason) ? innermostOpen(text.slice(0, position)) : undefined;
+  if (open && reason.startsWith("missed comma")) {
+    const end = open.sign === "{" ? "}" : "]";
+    return here(
+      `expected a comma, or the ${end} to the ${open.sign} of line ${source.position(open.at).line}`,
+    );
   }
+  if (open) return source.problem([open.at, open.at + 1], unclosed(open.sign));
+  if (reason.startsWith("nesting exceeded")) return here("nested more than 64 levels deep");
+  if (/^(expected ':'|can not read a block mapping entry)/.test(reason)) {
+    const start = startOfLineBefore(text, at);
+    const end = text.indexOf("\n", start);
+    return source.problem(
+      [start, end < 0 ? text.length : end],
+      "expected a key with a colon; check the indentation",
+    );
+  }
+  if (reason.startsWith("bad indentation")) return here(indentation(text, at));
+  return here(reason);
 }
 
-function unexpected(text: string, start: number, found: string): string {
-  if (text.slice(start - 1, start + 1) === "${") return `text with \${...} must be quoted within { } and [ ]`;
-  if (found.startsWith("- ") || found === "-") return "a list must start on its own line below its key";
-  return `unexpected ${JSON.stringify(found.split("\n", 1)[0])}`;
+function indentation(text: string, at: number): string {
+  const found = text.charAt(at);
+  if ("@`%".includes(found)) return `text that starts with ${found} must be quoted`;
+  const line = text.slice(text.lastIndexOf("\n", at - 1) + 1, at);
+  if (found === "-" && line.trim() !== "") return "a list must start on its own line below its key";
+  if (found === ":")
+    return "a value cannot go on with another key here; check the indentation, or quote text that holds a colon";
+  if (line.trim() === "") return "keys of one map must start at the same column";
+  return `unexpected ${JSON.stringify(text.slice(at).split("\n", 1)[0])}`;
 }
 
-/** For codes that stand for several things. */
-function inOtherWords(message: string): string {
-  const quote = /^Missing closing (.)quote/.exec(message)?.[1];
-  if (quote) return `a text that begins with ${quote} does not end with ${quote}`;
-  const bracket = /end with a ([}\]])/.exec(message)?.[1];
-  if (bracket) return `a ${bracket === "}" ? "{" : "["} is not closed by a ${bracket}`;
-  if (message.startsWith("Implicit map keys")) return "expected a key with a colon; check the indentation";
-  if (message.startsWith("All mapping items")) return "keys of one map must start at the same column";
-  const [line = message] = message.split("\n", 1);
-  return line.charAt(0).toLowerCase() + line.slice(1);
+/** The first character of the line that ends at or before `at`. */
+function startOfLineBefore(text: string, at: number): number {
+  const end = text.slice(0, at).trimEnd().length;
+  const start = text.lastIndexOf("\n", end - 1) + 1;
+  return start + (text.slice(start).search(/\S/) || 0);
+}
+
+/** What the parser says where a quote or a bracket is not closed before the file or its indentation ends. */
+const UNCLOSED =
+  /quoted scalar$|within a flow collection$|^deficient indentation|^missed comma|^expected valid JSON/;
+
+function unclosed(sign: string): string {
+  if (sign === "{") return "a { is not closed by a }";
+  if (sign === "[") return "a [ is not closed by a ]";
+  return `a text that begins with ${sign} does not end with ${sign}`;
+}
+
+/** The quote or bracket that is open at the end of `text`. A quote opens where a value may begin. */
+function innermostOpen(text: string): { readonly sign: string; readonly at: number } | undefined {
+  const open: { readonly sign: string; readonly at: number }[] = [];
+  for (let at = 0; at < text.length; at++) {
+    const sign = text.charAt(at);
+    const before = text.charAt(at - 1);
+    const within = open.at(-1)?.sign;
+    if (within === '"' || within === "'") {
+      if (within === '"' && sign === "\\") at++;
+      else if (sign === within) open.pop();
+    } else if (sign === "#" && /^\s?$/.test(before)) at = `${text}\n`.indexOf("\n", at);
+    else if ((sign === '"' || sign === "'") && /^[\s[{,:]?$/.test(before)) open.push({ sign, at });
+    else if (sign === "{" || sign === "[") open.push({ sign, at });
+    else if (sign === "}" || sign === "]") open.pop();
+  }
+  return open.at(-1);
 }

@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { parse, stringify } from "yaml";
 import { editDistance, nearest } from "../../src/config/nearest.ts";
 import { openSource } from "../../src/config/source.ts";
+import { plain } from "../../src/config/tree.ts";
 import { parseYaml } from "../../src/config/yaml.ts";
 import { complaints, read } from "./reading.ts";
 
@@ -98,6 +100,69 @@ describe("whatever a file holds", () => {
     );
     expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
   }, 120_000);
+
+  test("YAML is read as another library writes and reads it", () => {
+    const scalar = fc.oneof(
+      fc.string(),
+      fc.constantFrom(
+        ...["on", "0x76", "0o17", "1e3", "~", "null", "-", "- a", "a: b", "a #b", "\ttab", "two\nlines\n"],
+        ...[
+          "'",
+          '"',
+          "<<",
+          "&a",
+          "*a",
+          "!t",
+          "%",
+          "@",
+          "",
+          " ",
+          "1_000",
+          "12:30",
+          "2026-11-25",
+          "TRUE",
+          ".inf",
+        ],
+      ),
+      fc.double({ noNaN: true, noDefaultInfinity: true }),
+      fc.integer(),
+      fc.boolean(),
+      fc.constant(null),
+    );
+    const document = fc.dictionary(
+      fc.string({ minLength: 1 }).filter((key) => key !== "<<"),
+      fc.letrec((tie) => ({
+        value: fc.oneof(
+          { depthSize: "small" },
+          scalar,
+          fc.array(tie("value"), { maxLength: 4 }),
+          fc.dictionary(fc.stringMatching(/^[a-z_ ]{1,8}$/), tie("value"), { maxKeys: 4 }),
+        ),
+      })).value,
+      { minKeys: 1, noNullPrototype: true },
+    );
+    const style = fc.record({
+      defaultStringType: fc.constantFrom(
+        "PLAIN",
+        "QUOTE_SINGLE",
+        "QUOTE_DOUBLE",
+        "BLOCK_LITERAL",
+        "BLOCK_FOLDED",
+      ),
+      collectionStyle: fc.constantFrom("any", "flow"),
+      indent: fc.integer({ min: 1, max: 4 }),
+      indentSeq: fc.boolean(),
+    } as const);
+    fc.assert(
+      fc.property(document, style, (value, options) => {
+        const text = stringify(value, { ...options, aliasDuplicateObjects: false });
+        const { root, problems } = parseYaml(openSource("x.yaml", text));
+        expect(problems, text).toEqual([]);
+        expect(JSON.stringify(plain(root!)), text).toBe(JSON.stringify(parse(text)));
+      }),
+      { numRuns: 2_000 },
+    );
+  }, 60_000);
 
   test("JSON is read as it is meant", () => {
     const json = fc.dictionary(
