@@ -7,8 +7,8 @@ export default defineConfig({
   resolve: { alias: { fieldpost: fileURLToPath(new URL("./src/index.ts", import.meta.url)) } },
   test: {
     include: ["test/**/*.test.ts", "docs/examples/**/*.test.ts"],
-    // They need a kernel, packages or a machine of their own: npm run test:hardware, test:deploy, test:board.
-    exclude: ["test/hardware/**", "test/deploy/**", "test/board/**"],
+    // They need a kernel, packages or a machine of their own: npm run test:hardware, test:deploy, test:brokers, test:board.
+    exclude: ["test/hardware/**", "test/deploy/**", "test/brokers/**", "test/board/**"],
     globalSetup: ["test/build-once.ts"],
     // Many tests wait more than they work: a machine of two processors is not left half idle.
     maxWorkers: Math.max(2, availableParallelism() - 1),
