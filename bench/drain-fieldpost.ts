@@ -7,6 +7,7 @@ import { silentLog } from "../src/log.ts";
 import { openLink } from "../src/mqtt/connect.ts";
 import { networkDial } from "../src/mqtt/dial.ts";
 import type { OpenLink } from "../src/mqtt/link.ts";
+import { contractSpelling } from "../src/mqtt/spelling.ts";
 import { createUplink } from "../src/mqtt/uplink.ts";
 import { openStore } from "./store.ts";
 
@@ -29,8 +30,7 @@ const link = await openLink(
 );
 const uplink = createUplink({
   outbox,
-  topicRoot: "fieldpost/bench",
-  qos: 1,
+  spell: contractSpelling({ topicRoot: "fieldpost/bench", qos: 1 }),
   maxInFlight: Number(window),
   ratePerSecond: 0,
   clock,

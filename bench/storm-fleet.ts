@@ -6,6 +6,7 @@ import { silentLog } from "../src/log.ts";
 import { openLink } from "../src/mqtt/connect.ts";
 import { networkDial } from "../src/mqtt/dial.ts";
 import { createSession } from "../src/mqtt/session.ts";
+import { statusOn } from "../src/mqtt/status.ts";
 
 /** Many clients of one broker. Times are those of `performance.now()`. */
 export interface Fleet {
@@ -31,6 +32,7 @@ export function startSessions(port: number, count: number): Fleet {
   const dial = networkDial(undefined, readFile);
   const sessions = Array.from({ length: count }, (_, index) => {
     const clientId = `node-${index}`;
+    const status = statusOn(`fieldpost/${clientId}/status`);
     return createSession({
       servers: [{ scheme: "mqtt", host: "127.0.0.1", port }],
       clientId,
@@ -55,8 +57,8 @@ export function startSessions(port: number, count: number): Fleet {
         return link;
       },
       subscriptions: [`fieldpost/${clientId}/command/#`],
-      statusTopic: `fieldpost/${clientId}/status`,
-      steps: [],
+      steps: [status.birth],
+      farewell: status.farewell,
       reconnect: RECONNECT,
       clock,
       random: systemRandom,

@@ -25,6 +25,8 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   config: ["device", "sensors", "actuators", "rules", "mqtt", ...leaves],
   deploy: ["config"],
   "home-assistant": ["device", "sensors", "actuators", "mqtt", "config", ...leaves],
+  homie: ["device", "record", "sensors", "actuators", "mqtt", "config", ...leaves],
+  sparkplug: ["device", "record", "sensors", "actuators", "mqtt", "config", ...leaves],
   node: [
     "device",
     "record",
@@ -36,6 +38,8 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
     "config",
     "local",
     "home-assistant",
+    "homie",
+    "sparkplug",
     ...leaves,
   ],
   simulate: [

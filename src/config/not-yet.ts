@@ -5,14 +5,12 @@ interface Later {
   readonly path: readonly string[];
   /** The values that come later; absent: the key itself does. */
   readonly values?: readonly string[];
-  /** The one value there is so far, where no schema knows the key because nothing depends on it. */
-  readonly only?: string;
 }
 
 /** Keys of the public contract that this version does not build, and values of keys that it does build. */
 const NOT_YET: readonly Later[] = [
   { path: ["web"] },
-  { path: ["mqtt", "convention"], values: ["homie5", "sparkplug_b"], only: "fieldpost" },
+  { path: ["mqtt", "convention"], values: ["homie5", "sparkplug_b"] },
   { path: ["buffer", "when_full"], values: ["thin"] },
 ];
 
@@ -24,22 +22,21 @@ export function refuseNotYet(root: Node): { readonly root: Node; readonly findin
     const { node, found } = nodeAt(rest, later.path);
     if (!found) continue;
     const verdict = judge(later, node);
-    if (verdict === "leave") continue;
-    if (verdict !== "take") findings.push(verdict);
+    if (verdict === undefined) continue;
+    findings.push(verdict);
     rest = removeAt(rest, later.path);
   }
   return { root: rest, findings };
 }
 
-function judge({ path, values, only }: Later, node: Node): Finding | "take" | "leave" {
+function judge({ path, values }: Later, node: Node): Finding | undefined {
   const name = path.join(".");
   if (values === undefined) return wrongKey(path, `${name}: not in this version yet`);
   const value = node.kind === "scalar" ? node.value : undefined;
   if (typeof value === "string" && values.includes(value)) {
     return wrongValue(path, `${name}: ${value}: not in this version yet`);
   }
-  if (only === undefined) return "leave";
-  return value === only ? "take" : wrongValue(path, `expected ${only}`);
+  return undefined;
 }
 
 /** The same tree without the node at `path`. */

@@ -1,10 +1,10 @@
 import type { Clock } from "../device/clock.ts";
 import type { Host } from "../device/host.ts";
 import type { Log } from "../log.ts";
-import type { Incoming, OpenLink } from "../mqtt/link.ts";
+import type { Guest } from "../mqtt/fieldpost.ts";
+import type { OpenLink } from "../mqtt/link.ts";
 import { createRetainedLook } from "../mqtt/retained-look.ts";
-import type { LinkStep } from "../mqtt/session.ts";
-import { OFFLINE, ONLINE } from "../mqtt/session.ts";
+import { OFFLINE, ONLINE } from "../mqtt/status.ts";
 import { type Component, type EntityContext, entitiesOf } from "./entities.ts";
 
 export interface HomeAssistantOptions extends EntityContext {
@@ -17,18 +17,14 @@ export interface HomeAssistantOptions extends EntityContext {
   readonly log: Log;
 }
 
-/** The node as a device of Home Assistant's: one retained message that names every entity. */
-export interface HomeAssistant extends LinkStep {
-  /** Where Home Assistant says that it has started: heard for as long as the session lives. */
-  readonly filters: readonly string[];
-  /** Takes a message of a topic that only this part reads; false where it is another's. */
-  offer(message: Incoming): boolean;
-}
-
 /** Home Assistant's default, whatever the discovery prefix is. */
 const BIRTH_TOPIC = "homeassistant/status";
 
-export function createHomeAssistant(options: HomeAssistantOptions): HomeAssistant {
+/**
+ * The node as a device of Home Assistant's: one retained message that names every entity. Home Assistant says on the
+ * filters' topics that it has started; they are heard for as long as the session lives.
+ */
+export function createHomeAssistant(options: HomeAssistantOptions): Guest {
   const { prefix, config, link, clock, log } = options;
   const topic = `${prefix}/device/fieldpost_${config.device.id}/config`;
   const births = [...new Set([BIRTH_TOPIC, `${prefix}/status`])];

@@ -17,6 +17,14 @@ import { createPacketIds } from "./packet-ids.ts";
 import { inWords, isVersionRefusal, redirectIn } from "./reason-codes.ts";
 import { formatServer, type Server } from "./server.ts";
 
+/** A last will (MQTT 5, section 3.1.2.5), of QoS 1. */
+export interface Will {
+  readonly topic: string;
+  readonly payload: string | Uint8Array;
+  /** Default: true. */
+  readonly retain?: boolean;
+}
+
 export interface LinkOptions {
   readonly server: Server;
   /** MQTT protocol level: 4 is 3.1.1, 5 is 5.0. */
@@ -27,8 +35,8 @@ export interface LinkOptions {
   readonly keepaliveMs: number;
   /** How long the broker keeps the session after the link; 0: it starts clean. MQTT 3.1.1 knows only "no" and "yes". */
   readonly sessionExpiryMs: number;
-  /** Retained, QoS 1: what the broker says of the node when the link breaks. */
-  readonly will?: { readonly topic: string; readonly payload: string };
+  /** What the broker says of the node when the link breaks. */
+  readonly will?: Will;
   /** How long the broker waits before it says so (MQTT 5, section 3.1.3.2.2): a short outage then makes no noise. Default: 0. */
   readonly willDelayMs?: number;
   /** From dialling to CONNACK. Default: 20 s. */
@@ -105,9 +113,9 @@ function createClient(stream: Duplex, options: LinkOptions): MqttClient {
     ...(will && {
       will: {
         topic: will.topic,
-        payload: Buffer.from(will.payload),
+        payload: Buffer.from(will.payload as Uint8Array),
         qos: 1,
-        retain: true,
+        retain: will.retain ?? true,
         ...(version === 5 &&
           willDelayMs > 0 && { properties: { willDelayInterval: Math.ceil(willDelayMs / 1_000) } }),
       },

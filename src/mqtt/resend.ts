@@ -19,8 +19,8 @@ export interface ResendOptions {
   readonly outbox: Outbox;
   readonly clock: Clock;
   readonly link: () => OpenLink | undefined;
-  /** The record as it goes out, marked as sent again. */
-  readonly encode: (seq: number, record: Uint8Array) => Outgoing;
+  /** The record's messages, marked as sent again. */
+  readonly spell: (seq: number, record: Uint8Array) => readonly Outgoing[];
 }
 
 /** More in one command would keep the node's commands waiting for minutes. */
@@ -54,9 +54,9 @@ export async function resend(fromSeq: number, toSeq: number, options: ResendOpti
     pace.spent(1);
     while (inFlight.size >= IN_FLIGHT) await Promise.race(inFlight);
     if (failure || link.closed.aborted) break;
-    const message = encoded(seq, record, options.encode);
-    if (message === undefined) continue;
-    const flight = link.publish(message).then(
+    const messages = spelled(seq, record, options.spell);
+    if (messages === undefined) continue;
+    const flight = inTurn(messages, link).then(
       () => {
         resent++;
       },
@@ -77,12 +77,20 @@ export async function resend(fromSeq: number, toSeq: number, options: ResendOpti
 }
 
 /** A record that cannot be read any more was reported when it could not be sent the first time. */
-function encoded(seq: number, record: Uint8Array, encode: ResendOptions["encode"]): Outgoing | undefined {
+function spelled(
+  seq: number,
+  record: Uint8Array,
+  spell: ResendOptions["spell"],
+): readonly Outgoing[] | undefined {
   try {
-    return encode(seq, record);
+    return spell(seq, record);
   } catch {
     return undefined;
   }
+}
+
+async function inTurn(messages: readonly Outgoing[], link: OpenLink): Promise<void> {
+  for (const message of messages) await link.publish(message);
 }
 
 function createMissing(fromSeq: number) {

@@ -30,9 +30,10 @@ export interface SessionOptions {
   readonly dial?: Dial | undefined;
   /** Subscribed before anything is sent: a long backlog must not leave the node deaf. */
   readonly subscriptions: readonly string[];
-  /** Retained: `online`, and `offline` at the end. */
-  readonly statusTopic: string;
+  /** What is said on each new link, in this order. */
   readonly steps: readonly LinkStep[];
+  /** The last words on a link that the node ends itself. Default: none. */
+  readonly farewell?: (link: OpenLink) => Promise<void>;
   /** The broker has taken the subscriptions: from now on the node hears what it is told. */
   readonly onListening?: (link: OpenLink) => void;
   readonly reconnect: BackoffBounds;
@@ -61,7 +62,7 @@ export interface SessionStatus {
 
 /** The node's presence at the broker: one link after the other. */
 export interface Session {
-  /** Goes on until `signal` aborts; then says `offline` and goodbye, within a second. Never rejects. */
+  /** Goes on until `signal` aborts; then says its last words and goodbye, within a second. Never rejects. */
   run(signal: AbortSignal): Promise<void>;
   hasSession(): boolean;
   /** The link there is now. */
@@ -84,9 +85,6 @@ const FAREWELL_MS = 1_000;
 
 /** A link was lost; to a rival, as soon as it was made; or given up, to go back to the first server. */
 type LinkEnding = "lost" | "rivalled" | "moved";
-
-export const ONLINE = "online";
-export const OFFLINE = "offline";
 
 export function createSession(options: SessionOptions): Session {
   const { servers, clock, random, log } = options;
@@ -239,7 +237,6 @@ export function createSession(options: SessionOptions): Session {
   }
 
   async function takeSteps(link: OpenLink): Promise<void> {
-    const status = { topic: options.statusTopic, payload: ONLINE, qos: 1, retain: true } as const;
     const subscribing = options.subscriptions.map((filter, index, { length }) => ({
       name: `subscribing to ${filter}`,
       async run() {
@@ -247,8 +244,7 @@ export function createSession(options: SessionOptions): Session {
         if (index === length - 1 && !link.closed.aborted) options.onListening?.(link);
       },
     }));
-    const announcing = { name: `publishing ${ONLINE}`, run: () => link.publish(status) };
-    for (const step of [...subscribing, announcing, ...options.steps]) {
+    for (const step of [...subscribing, ...options.steps]) {
       if (link.closed.aborted) return;
       try {
         await step.run(link);
@@ -260,8 +256,8 @@ export function createSession(options: SessionOptions): Session {
   }
 
   async function sayGoodbye(link: OpenLink): Promise<void> {
-    const status = { topic: options.statusTopic, payload: OFFLINE, qos: 1, retain: true } as const;
-    await withDeadline(clock, "the farewell", FAREWELL_MS / 2, link.publish(status)).catch(() => {});
+    const { farewell = async () => {} } = options;
+    await withDeadline(clock, "the farewell", FAREWELL_MS / 2, farewell(link)).catch(() => {});
     await withDeadline(clock, "the farewell", FAREWELL_MS / 2, link.end()).catch(() => {});
     link.abandon(new Error("the node ended the connection"));
   }

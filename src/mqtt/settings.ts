@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { duration } from "../schema/duration.ts";
 import { settings } from "../schema/settings.ts";
+import { CONVENTIONS } from "./convention.ts";
 import { isSecure, parseServer, type Server } from "./server.ts";
 
 /** The longest string MQTT can carry, bytes (MQTT 5, section 1.5.4). */
@@ -123,6 +124,7 @@ export const mqttSettings = v.pipe(
     ),
     reconnect: v.optional(reconnect, {}),
     home_assistant: v.optional(homeAssistant),
+    convention: v.optional(v.picklist(CONVENTIONS), "fieldpost"),
   }),
   v.forward(
     v.check(

@@ -4,12 +4,12 @@ import type { Entry, Outbox } from "../outbox/outbox.ts";
 import { decodeMessage } from "../record/message.ts";
 import { decodeSample } from "../record/record.ts";
 import { type BootOffsets, sampleTime } from "../record/time.ts";
-import { type EncodeRecord, encodeJson } from "./encoding.ts";
 import { type Lane, runLane } from "./lane.ts";
 import { type OpenLink, type Outgoing, PublishRefusedError } from "./link.ts";
 import { createPace, type Pace } from "./pace.ts";
 import { isFinalRefusal, PACKET_TOO_LARGE } from "./reason-codes.ts";
 import type { Resent } from "./resend.ts";
+import type { SpellRecord } from "./spelling.ts";
 import { createWindow, type Window } from "./window.ts";
 
 /** Why a record left the outbox without the broker having it. */
@@ -25,16 +25,10 @@ export interface UplinkDrop {
 
 export interface UplinkOptions {
   readonly outbox: Outbox;
-  /** Stands before the topics of the records. */
-  readonly topicRoot: string;
-  readonly qos: 0 | 1 | 2;
-  /** How a record is spelled; JSON where absent. */
-  readonly encode?: EncodeRecord;
+  readonly spell: SpellRecord;
   /** What is known of earlier kernel boots; absent: nothing. */
   readonly boots?: BootOffsets;
-  /** What goes with each record in MQTT 5. */
-  readonly properties?: Pick<Outgoing, "expirySeconds" | "userProperties">;
-  /** Records on the way to the broker at once; capped by its Receive Maximum. */
+  /** Messages on the way to the broker at once; capped by its Receive Maximum. */
   readonly maxInFlight: number;
   /**
    * `live_first`: what comes while there is a link goes at once, and what was there before drains beside it. Default:
@@ -78,6 +72,13 @@ interface Way {
   readonly landed: () => void;
 }
 
+/** A record as it goes out. */
+interface Spelled {
+  /** Below the topic root; the whole topic of a message of the user's own code. */
+  readonly topic: string;
+  readonly messages: readonly Outgoing[];
+}
+
 /** The way of the records out of the outbox. */
 export interface Uplink {
   readonly name: string;
@@ -91,7 +92,7 @@ export interface Uplink {
 }
 
 export function createUplink(options: UplinkOptions): Uplink {
-  const { outbox, topicRoot, qos, encode: spell = encodeJson, boots, clock, log } = options;
+  const { outbox, boots, clock, log } = options;
   const warned = new Set<string>();
   let windows: readonly Window[] = [];
   let current: OpenLink | undefined;
@@ -217,16 +218,26 @@ export function createUplink(options: UplinkOptions): Uplink {
   }
 
   function send({ seq, record }: Entry, { link, hold }: Way, window: Window): void {
-    const flight = window.takeOff(seq);
-    let message: Outgoing;
+    let spelled: Spelled;
     try {
-      message = encode(seq, record);
+      spelled = spell(seq, record);
     } catch (error) {
       drop({ seq, topic: undefined, reason: "corrupt" }, error as Error);
-      window.land(flight);
+      window.land(window.takeOff(seq));
       return;
     }
-    link.publishThen(message, (error) => {
+    const { topic, messages } = spelled;
+    const flight = window.takeOff(seq, messages.length);
+    let open = messages.length;
+    let refused: PublishRefusedError | undefined;
+    const land = () => {
+      if (refused === undefined) delivered++;
+      else drop({ seq, topic, reason: refused.code === PACKET_TOO_LARGE ? "too_large" : "refused" }, refused);
+      window.land(flight);
+    };
+    if (open === 0) land();
+    const answered = (error?: Error) => {
+      window.answered();
       if (error !== undefined) {
         if (!(error instanceof PublishRefusedError)) return;
         if (!isFinalRefusal(error.code)) {
@@ -234,26 +245,22 @@ export function createUplink(options: UplinkOptions): Uplink {
           hold.abort();
           return;
         }
-        const reason = error.code === PACKET_TOO_LARGE ? "too_large" : "refused";
-        drop({ seq, topic: belowRoot(message.topic), reason }, error);
-      } else delivered++;
-      window.land(flight);
-    });
+        refused ??= error;
+      }
+      open--;
+      if (open === 0) land();
+    };
+    for (const message of messages) window.send(() => link.publishThen(message, answered));
   }
 
-  const belowRoot = (topic: string) =>
-    topic.startsWith(`${topicRoot}/`) ? topic.slice(topicRoot.length + 1) : topic;
-
-  function encode(seq: number, record: Uint8Array, resent = false): Outgoing {
+  function spell(seq: number, record: Uint8Array, resent = false): Spelled {
     const message = decodeMessage(record);
-    if (message) return message;
+    if (message) return { topic: message.topic, messages: [message] };
     const sample = decodeSample(record);
+    const time = sampleTime(sample, clock, boots);
     return {
-      topic: `${topicRoot}/${sample.topic}`,
-      payload: spell(seq, sampleTime(sample, clock, boots), resent ? { ...sample, resent } : sample),
-      qos,
-      retain: false,
-      ...options.properties,
+      topic: sample.topic,
+      messages: options.spell(seq, time, resent ? { ...sample, resent } : sample),
     };
   }
 
@@ -269,7 +276,7 @@ export function createUplink(options: UplinkOptions): Uplink {
         outbox,
         clock,
         link: () => current,
-        encode: (seq, record) => encode(seq, record, true),
+        spell: (seq, record) => spell(seq, record, true).messages,
       }),
     status: () => ({
       inFlight: windows.reduce((sum, window) => sum + window.inFlight(), 0),

@@ -1,7 +1,7 @@
 import type { Board } from "../device/board.ts";
 import type { Clock } from "../device/clock.ts";
 import type { Host } from "../device/host.ts";
-import type { Link } from "../mqtt/link.ts";
+import type { Link, Outgoing } from "../mqtt/link.ts";
 import type { LinkStep, SessionStatus } from "../mqtt/session.ts";
 import type { Outbox } from "../outbox/outbox.ts";
 import { isoTime } from "../record/json.ts";
@@ -11,7 +11,8 @@ import type { LoopWatch, ProcessVitals } from "./vitals.ts";
 
 /** What the health message is made of. */
 export interface HealthSources {
-  readonly topic: string;
+  /** How the report is sent. */
+  readonly spell: (report: Readonly<Record<string, unknown>>) => readonly Outgoing[];
   readonly intervalMs: number;
   /** The broker's certificate is not checked: `health` says so each time. */
   readonly insecure: boolean;
@@ -38,11 +39,11 @@ export interface Health {
 }
 
 export function createHealth(sources: HealthSources): Health {
-  const { topic, intervalMs, clock, link } = sources;
+  const { spell, intervalMs, clock, link } = sources;
   const startedMonotonicMs = clock.monotonicMs();
   async function publish(to: Link): Promise<void> {
-    const payload = JSON.stringify(await healthReport(sources, startedMonotonicMs));
-    await to.publish({ topic, payload, qos: 0, retain: false });
+    const messages = spell(await healthReport(sources, startedMonotonicMs));
+    await Promise.all(messages.map((message) => to.publish(message)));
   }
   return {
     onLink: { name: "reporting health", run: async (to) => void publish(to).catch(() => {}) },

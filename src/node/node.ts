@@ -5,14 +5,11 @@ import type { Config } from "../config/config.ts";
 import type { Board } from "../device/board.ts";
 import { type Clock, withDeadline } from "../device/clock.ts";
 import type { Random } from "../device/random.ts";
-import type { HomeAssistant, HomeAssistantOptions } from "../home-assistant/announce.ts";
 import type { Log } from "../log.ts";
-import { createAbout } from "../mqtt/about.ts";
 import type { Dial } from "../mqtt/dial.ts";
 import { createDownlink, type DownlinkParts } from "../mqtt/downlink.ts";
 import { openJournal } from "../mqtt/journal.ts";
 import type { MessageHub } from "../mqtt/messages.ts";
-import { createRetained } from "../mqtt/retained.ts";
 import type { Session, SessionStatus } from "../mqtt/session.ts";
 import { topicsUnder } from "../mqtt/topics.ts";
 import { createUplink } from "../mqtt/uplink.ts";
@@ -22,11 +19,10 @@ import type { Opening, OutboxStatus } from "../outbox/outbox.ts";
 import { encodeMessage } from "../record/message.ts";
 import { createRecorder } from "../record/recorder.ts";
 import type { Sampler } from "../sensors/sampler.ts";
-import { aboutNode } from "./about.ts";
 import { createAccounts } from "./accounts.ts";
 import type { Actuators } from "./actuators.ts";
 import { BOOT_TIMES, openBootTimes } from "./boot-times.ts";
-import { encodingOf, recordProperties } from "./encoding.ts";
+import { loadConvention } from "./convention.ts";
 import { createForecaster } from "./forecast.ts";
 import { createHealth } from "./health.ts";
 import { outboxOptions } from "./outbox-options.ts";
@@ -124,12 +120,26 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     wallMs: () => (clock.synced() ? clock.wallMs() : undefined),
   });
 
-  const retained = createRetained(link, log);
-  const voices: Voices = { recorder, retained, topics };
-  const about = createAbout({ topic: topics.about, link, clock, log });
-  about.set(aboutNode(config, board.host, version));
-  // What an earlier run reported broken is not known to be so now.
-  for (const { id } of config.sensors) retained.set(topics.fault(id), "");
+  const nodeCommands: DownlinkParts["nodeCommands"] = {
+    sample: async () =>
+      void (await Promise.all([...samplers.values()].map((sampler) => sampler.sampleNow()))),
+    about: () => convention.announce(),
+    restart: async () => parts.onRestart(),
+    resend: ({ fromSeq, toSeq }) => uplink.resend(fromSeq!, toSeq!),
+  };
+  const nodeActions = Object.keys(nodeCommands);
+  const makeConvention = await loadConvention(config);
+  const convention = makeConvention({
+    config,
+    version,
+    host: board.host,
+    topics,
+    nodeActions,
+    link,
+    clock,
+    log,
+  });
+  const voices: Voices = { recorder, convention };
 
   if (config.mqtt.tls?.insecure) log.warn("the broker's certificate is not checked: anybody can pose as it");
   const readings = createReadings();
@@ -141,13 +151,6 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     events: readings.overhear({ ...reportSensors(voices), ...(rules && { sampled: rules.sampled }) }),
   });
 
-  const nodeCommands: DownlinkParts["nodeCommands"] = {
-    sample: async () =>
-      void (await Promise.all([...samplers.values()].map((sampler) => sampler.sampleNow()))),
-    about: () => about.publish(),
-    restart: async () => parts.onRestart(),
-    resend: ({ fromSeq, toSeq }) => uplink.resend(fromSeq!, toSeq!),
-  };
   const downlink = createDownlink({
     topics,
     guard,
@@ -157,17 +160,9 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     ...(await signing(config)),
     stopping: running.signal,
     couldBeQueued: () => config.mqtt.session_expiry > 0,
-    publishResult: async (message) => link()?.publish(message),
-    nodeCommands,
-  });
-
-  const homeAssistant = await announcer(config, {
-    topics,
-    host: board.host,
-    version,
-    link,
-    clock,
-    log,
+    publishResult: async (result) => {
+      await Promise.all(convention.results(result).map((message) => link()?.publish(message)));
+    },
     nodeCommands,
   });
 
@@ -179,10 +174,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
   const uplink = createUplink({
     outbox,
     boots: bootTimes,
-    topicRoot: topics.root,
-    qos: config.telemetry.qos,
-    encode: await encodingOf(config),
-    properties: recordProperties(config),
+    spell: convention.spell,
     maxInFlight: config.mqtt.max_in_flight,
     order: config.buffer.replay.order,
     bootSeq,
@@ -204,7 +196,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     maxAgeMs: config.buffer.max_age,
   });
   const health = createHealth({
-    topic: topics.health,
+    spell: convention.health,
     intervalMs: config.health.interval,
     insecure: config.mqtt.tls?.insecure === true,
     diskPath: config.buffer.path,
@@ -220,12 +212,11 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     recoveries: board.recoveries,
   });
 
-  const subscriptions = [...downlink.filters, ...(homeAssistant?.filters ?? [])];
   const userStep = parts.messages?.attach({
     link,
     clock,
     log,
-    own: subscriptions,
+    own: convention.filters,
     store(message) {
       // Its number is missing under the node's own topics: the record behind it says where it went.
       const seq = outbox.append(encodeMessage(message));
@@ -233,23 +224,15 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     },
   });
   const presence = createPresence(config, {
-    topics,
+    convention,
     dial: parts.dial,
     clock,
     random,
     log,
-    subscriptions,
-    steps: [
-      ...(userStep ? [userStep] : []),
-      about,
-      retained,
-      health.onLink,
-      ...(homeAssistant ? [homeAssistant] : []),
-      uplink,
-    ],
-    async receive(message) {
+    steps: [...(userStep ? [userStep] : []), health.onLink, uplink],
+    async receive(message, link) {
       const heard = parts.messages?.dispatch(message);
-      if (!about.offer(message) && !homeAssistant?.offer(message)) await downlink.receive(message);
+      await Promise.all(convention.hear(message, link).map(downlink.receive));
       await heard;
     },
     // Not before: a broker that takes connections and then nothing is as good as none.
@@ -331,19 +314,4 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     },
     abandon: () => link()?.abandon(new Error("the node was killed")),
   };
-}
-
-/** Only a node that Home Assistant is to know loads what tells it. */
-async function announcer(
-  config: Config,
-  {
-    nodeCommands,
-    ...parts
-  }: Omit<HomeAssistantOptions, "config" | "prefix" | "nodeActions"> & Pick<DownlinkParts, "nodeCommands">,
-): Promise<HomeAssistant | undefined> {
-  const settings = config.mqtt.home_assistant;
-  if (settings === undefined) return undefined;
-  const { createHomeAssistant } = await import("../home-assistant/announce.ts");
-  const nodeActions = Object.keys(nodeCommands);
-  return createHomeAssistant({ ...parts, config, prefix: settings.discovery_prefix, nodeActions });
 }

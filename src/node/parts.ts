@@ -1,5 +1,5 @@
 import type { Config } from "../config/config.ts";
-import { encodingOf } from "./encoding.ts";
+import { loadConvention } from "./convention.ts";
 import { loadRules } from "./rules.ts";
 import { signing } from "./signing.ts";
 
@@ -8,5 +8,5 @@ import { signing } from "./signing.ts";
  * before the node starts: reading a file is nothing that such a clock could wait for.
  */
 export async function loadParts(config: Config): Promise<void> {
-  await Promise.all([encodingOf(config), loadRules(config), signing(config)]);
+  await Promise.all([loadConvention(config), loadRules(config), signing(config)]);
 }

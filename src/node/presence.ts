@@ -3,28 +3,27 @@ import type { Clock } from "../device/clock.ts";
 import type { Random } from "../device/random.ts";
 import type { Log } from "../log.ts";
 import { openLink } from "../mqtt/connect.ts";
+import type { Convention } from "../mqtt/convention.ts";
 import type { Dial } from "../mqtt/dial.ts";
 import type { Incoming, OpenLink } from "../mqtt/link.ts";
-import { createSession, type LinkStep, OFFLINE, type Session } from "../mqtt/session.ts";
-import type { Topics } from "../mqtt/topics.ts";
+import { createSession, type LinkStep, type Session } from "../mqtt/session.ts";
 
 export interface PresenceParts {
-  readonly topics: Topics;
+  readonly convention: Convention;
   readonly dial: Dial;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  readonly subscriptions: readonly string[];
-  /** What is said on each new link, in this order. */
+  /** What comes behind the convention's own steps on each new link, in this order. */
   readonly steps: readonly LinkStep[];
-  receive(message: Incoming): Promise<void>;
+  receive(message: Incoming, link: OpenLink): Promise<void>;
   /** A broker has answered the subscriptions: commands can arrive. */
   onListening(link: OpenLink): void;
 }
 
 /** The node's session with its broker, as the configuration wants it. */
 export function createPresence({ mqtt }: Config, parts: PresenceParts): Session {
-  const { topics, dial, clock, random, log } = parts;
+  const { convention, dial, clock, random, log } = parts;
   return createSession({
     servers: mqtt.url,
     clientId: mqtt.client_id,
@@ -39,7 +38,7 @@ export function createPresence({ mqtt }: Config, parts: PresenceParts): Session 
           password: mqtt.password,
           keepaliveMs: mqtt.keepalive,
           sessionExpiryMs: mqtt.session_expiry,
-          will: { topic: topics.status, payload: OFFLINE },
+          will: convention.will(),
           willDelayMs: mqtt.will_delay,
           onMessage: parts.receive,
           clock,
@@ -50,9 +49,9 @@ export function createPresence({ mqtt }: Config, parts: PresenceParts): Session 
       ),
     dial,
     onListening: parts.onListening,
-    subscriptions: parts.subscriptions,
-    statusTopic: topics.status,
-    steps: parts.steps,
+    subscriptions: convention.filters,
+    steps: [...convention.steps, ...parts.steps],
+    farewell: convention.farewell,
     reconnect: { minMs: mqtt.reconnect.min, maxMs: mqtt.reconnect.max },
     clock,
     random,

@@ -1,6 +1,4 @@
-import type { Change } from "../actuators/guard.ts";
-import type { Retained } from "../mqtt/retained.ts";
-import type { Topics } from "../mqtt/topics.ts";
+import type { Convention } from "../mqtt/convention.ts";
 import type { Opening } from "../outbox/outbox.ts";
 import { isoTime } from "../record/json.ts";
 import type { Recorder } from "../record/recorder.ts";
@@ -8,11 +6,10 @@ import type { RuleEngine } from "../rules/engine.ts";
 import type { SamplerEvents } from "../sensors/sampler.ts";
 import type { Actuators } from "./actuators.ts";
 
-/** Where a node puts what happens: into the numbered stream, and into what the broker keeps for whoever comes later. */
+/** Where a node puts what happens: into the numbered stream, and to the broker as things stand. */
 export interface Voices {
   readonly recorder: Recorder;
-  readonly retained: Retained;
-  readonly topics: Topics;
+  readonly convention: Convention;
 }
 
 /** The first record of every run (contract, section 4). Returns its number. */
@@ -30,35 +27,37 @@ export function recordBoot(
   });
 }
 
-/** Readings go into the stream; what is broken also stays with the broker until it is mended. */
-export function reportSensors({ recorder, retained, topics }: Voices): SamplerEvents {
+/** Readings go into the stream; what is broken is also told as such until it is mended. */
+export function reportSensors({ recorder, convention }: Voices): SamplerEvents {
   return {
-    reading: (id, measurements, at) => void recorder.record(`telemetry/${id}`, measurements, at),
-    failed(id, { error, kind, since, failures }) {
-      retained.set(topics.fault(id), JSON.stringify({ error, since: isoTime(since.wallMs), failures }));
+    reading(id, measurements, at) {
+      convention.reading(id, measurements, at);
+      recorder.record(`telemetry/${id}`, measurements, at);
+    },
+    failed(id, fault) {
+      const { error, kind, failures } = fault;
+      convention.fault(id, fault);
       recorder.record("event/sensor", { sensor: id, state: "failing", kind, error, failures });
     },
     recovered(id, { failures, since }) {
-      retained.set(topics.fault(id), "");
+      convention.fault(id, undefined);
       recorder.record("event/sensor", { sensor: id, state: "ok", failures, since: isoTime(since.wallMs) });
     },
   };
 }
 
-/** Each change of an output goes into the stream, and its state stays with the broker. */
+/** Each change of an output goes into the stream, and its state is told as it stands. */
 export function reportActuators(
   actuators: Actuators,
-  { recorder, retained, topics }: Voices,
+  { recorder, convention }: Voices,
   failsafeReason: () => string,
   rules?: Pick<RuleEngine, "changed" | "ruleOf">,
 ): void {
-  const retainState = ({ id, state, cause, at, details }: Change) =>
-    retained.set(topics.state(id), JSON.stringify({ state, time: isoTime(at.wallMs), cause, ...details }));
   // Those that outlived the node before this one are told to the broker anew: it may have lost them.
-  for (const change of actuators.latest()) retainState(change);
+  for (const change of actuators.latest()) convention.actuator(change);
   actuators.listen((change) => {
     const { id, state, cause, at, details } = change;
-    retainState(change);
+    convention.actuator(change);
     const rule = cause === "rule" ? rules?.ruleOf(id) : undefined;
     recorder.record("event/actuator", { actuator: id, state, cause, ...(rule && { rule }), ...details }, at);
     rules?.changed(change);

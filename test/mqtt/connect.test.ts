@@ -74,6 +74,16 @@ describe("CONNECT", () => {
     link.abandon(new Error("done"));
   });
 
+  test("carries a will of bytes that the broker is not to keep", async () => {
+    const broker = accepting();
+    const payload = Uint8Array.of(0x00, 0xff);
+    const link = await open(broker, { will: { topic: "n1/death", payload, retain: false } });
+    expect(broker.received[0]).toMatchObject({
+      will: { payload: Buffer.from(payload), qos: 1, retain: false },
+    });
+    link.abandon(new Error("done"));
+  });
+
   test("starts clean where no session is to be kept", async () => {
     const broker = accepting();
     const link = await open(broker);

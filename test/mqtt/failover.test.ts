@@ -3,6 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, describe, expect, type TestContext, test } from "vitest";
 import type { OpenLink } from "../../src/mqtt/link.ts";
 import { formatServer, parseServer } from "../../src/mqtt/server.ts";
+import { statusOn } from "../../src/mqtt/status.ts";
 import { type MosquittoOptions, startMosquitto } from "../broker/mosquitto.ts";
 import { closableLink } from "./closable-link.ts";
 import { retainedUnder, startFieldNode, until } from "./field-node.ts";
@@ -30,6 +31,7 @@ describe("a list of brokers, on a virtual clock", () => {
       session: {
         servers: servers.map(parseServer),
         steps: [
+          statusOn("fieldpost/n1/status").birth,
           {
             name: "work",
             run: async () => {},

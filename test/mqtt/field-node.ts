@@ -17,6 +17,8 @@ import { createDownlink } from "../../src/mqtt/downlink.ts";
 import { openJournal } from "../../src/mqtt/journal.ts";
 import { createRetained } from "../../src/mqtt/retained.ts";
 import { createSession, type SessionOptions } from "../../src/mqtt/session.ts";
+import { contractSpelling } from "../../src/mqtt/spelling.ts";
+import { statusOn } from "../../src/mqtt/status.ts";
 import { topicsUnder } from "../../src/mqtt/topics.ts";
 import { createUplink } from "../../src/mqtt/uplink.ts";
 import { nodeFiles } from "../../src/outbox/files/node.ts";
@@ -86,6 +88,7 @@ export async function startFieldNode(id: string, brokerPort: number, options: Fi
   const random = seededRandom(1);
   const log = recordingLog();
   const topics = topicsUnder(`fieldpost/${id}`);
+  const status = statusOn(topics.status);
   const stop = new AbortController();
   const sockets: Duplex[] = [];
   let mostInFlight = 0;
@@ -122,8 +125,7 @@ export async function startFieldNode(id: string, brokerPort: number, options: Fi
   });
   const uplink = createUplink({
     outbox,
-    topicRoot: topics.root,
-    qos: 1,
+    spell: contractSpelling({ topicRoot: topics.root, qos: 1 }),
     maxInFlight: WINDOW,
     ratePerSecond: 0,
     clock,
@@ -154,7 +156,7 @@ export async function startFieldNode(id: string, brokerPort: number, options: Fi
           keepaliveMs: 2_000,
           connectTimeoutMs: 1_000,
           sessionExpiryMs: 0,
-          will: { topic: topics.status, payload: "offline" },
+          will: status.will,
           onMessage: async (message) => {
             if (!about.offer(message)) await downlink.receive(message);
           },
@@ -170,8 +172,8 @@ export async function startFieldNode(id: string, brokerPort: number, options: Fi
         signal,
       ),
     subscriptions: downlink.filters,
-    statusTopic: topics.status,
-    steps: [about, retained, uplink],
+    farewell: status.farewell,
+    steps: [status.birth, about, retained, uplink],
     reconnect: options.reconnect ?? { minMs: 20, maxMs: 100 },
     clock,
     random,

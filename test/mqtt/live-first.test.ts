@@ -4,6 +4,7 @@ import { Ledger } from "../../src/audit/ledger.ts";
 import { VirtualClock } from "../../src/device/sim/clock.ts";
 import { silentLog } from "../../src/log.ts";
 import { type OpenLink, type Outgoing, PublishRefusedError } from "../../src/mqtt/link.ts";
+import { contractSpelling } from "../../src/mqtt/spelling.ts";
 import { createUplink, type UplinkOptions } from "../../src/mqtt/uplink.ts";
 import { memoryDisk } from "../../src/outbox/files/memory.ts";
 import { openOutbox } from "../../src/outbox/open.ts";
@@ -76,8 +77,7 @@ async function durable(options: Partial<UplinkOptions> = {}) {
   const bootSeq = recorder.record("event/boot", { boot: 1, stream: outbox.opening.stream });
   const uplink = createUplink({
     outbox,
-    topicRoot: "n1",
-    qos: 1,
+    spell: contractSpelling({ topicRoot: "n1", qos: 1 }),
     maxInFlight: 64,
     ratePerSecond: 1_000,
     bootSeq,
@@ -165,8 +165,7 @@ describe("live_first", () => {
     const outbox = memoryOutbox();
     const uplink = createUplink({
       outbox,
-      topicRoot: "n1",
-      qos: 1,
+      spell: contractSpelling({ topicRoot: "n1", qos: 1 }),
       maxInFlight: 8,
       order: "live_first",
       ratePerSecond: 0,

@@ -10,6 +10,7 @@ import { networkDial } from "../../src/mqtt/dial.ts";
 import { type Incoming, type OpenLink, PublishRefusedError } from "../../src/mqtt/link.ts";
 import { parseServer } from "../../src/mqtt/server.ts";
 import type { MqttSettings } from "../../src/mqtt/settings.ts";
+import { contractSpelling } from "../../src/mqtt/spelling.ts";
 import { createUplink } from "../../src/mqtt/uplink.ts";
 import { freePort, type Mosquitto, makeAuthority, startMosquitto } from "../broker/mosquitto.ts";
 import { memoryOutbox, reading } from "./memory-outbox.ts";
@@ -152,8 +153,7 @@ describe("plain mosquitto", () => {
     for (let value = 1; value <= 500; value++) outbox.append(reading(value));
     const uplink = createUplink({
       outbox,
-      topicRoot: "n1",
-      qos: 1,
+      spell: contractSpelling({ topicRoot: "n1", qos: 1 }),
       maxInFlight: 64,
       ratePerSecond: 0,
       clock,

@@ -6,6 +6,8 @@ import type { Incoming, OpenLink } from "../../src/mqtt/link.ts";
 import { createRetained } from "../../src/mqtt/retained.ts";
 import { parseServer } from "../../src/mqtt/server.ts";
 import { createSession, type LinkStep, type SessionOptions } from "../../src/mqtt/session.ts";
+import { contractSpelling } from "../../src/mqtt/spelling.ts";
+import { statusOn } from "../../src/mqtt/status.ts";
 import { topicsUnder } from "../../src/mqtt/topics.ts";
 import { createUplink, type UplinkDrop, type UplinkOptions } from "../../src/mqtt/uplink.ts";
 import { createSimBroker } from "../../src/simulate/broker.ts";
@@ -46,6 +48,7 @@ export async function createRig(options: RigOptions = {}) {
   settling.broker = broker;
   const log = recordingLog();
   const topics = topicsUnder("fieldpost/n1");
+  const status = statusOn(topics.status);
   const outbox = memoryOutbox();
   const drops: UplinkDrop[] = [];
   const received: Incoming[] = [];
@@ -53,8 +56,7 @@ export async function createRig(options: RigOptions = {}) {
 
   const uplink = createUplink({
     outbox,
-    topicRoot: topics.root,
-    qos: 1,
+    spell: contractSpelling({ topicRoot: topics.root, qos: 1 }),
     maxInFlight: 64,
     ratePerSecond: 0,
     clock,
@@ -75,7 +77,7 @@ export async function createRig(options: RigOptions = {}) {
           clientId: "n1",
           keepaliveMs: options.keepaliveMs ?? 25_000,
           sessionExpiryMs: options.sessionExpiryMs ?? 0,
-          will: { topic: topics.status, payload: "offline" },
+          will: status.will,
           onMessage:
             options.onMessage ??
             ((message) => {
@@ -88,8 +90,8 @@ export async function createRig(options: RigOptions = {}) {
         signal,
       ),
     subscriptions: [topics.commands],
-    statusTopic: topics.status,
-    steps: [...(options.steps ?? []), retained, uplink],
+    farewell: status.farewell,
+    steps: [status.birth, ...(options.steps ?? []), retained, uplink],
     reconnect: { minMs: 1_000, maxMs: 120_000 },
     clock,
     random: seededRandom(1),

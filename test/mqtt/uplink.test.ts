@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { VirtualClock } from "../../src/device/sim/clock.ts";
 import { silentLog } from "../../src/log.ts";
 import { type OpenLink, type Outgoing, PublishRefusedError } from "../../src/mqtt/link.ts";
+import { contractSpelling } from "../../src/mqtt/spelling.ts";
 import { createUplink, type UplinkDrop, type UplinkOptions } from "../../src/mqtt/uplink.ts";
 import { memoryOutbox, reading } from "./memory-outbox.ts";
 import { recordingLog } from "./rig.ts";
@@ -40,8 +41,7 @@ function setUp(options: Partial<UplinkOptions> = {}) {
   const drops: UplinkDrop[] = [];
   const uplink = createUplink({
     outbox,
-    topicRoot: "n1",
-    qos: 1,
+    spell: contractSpelling({ topicRoot: "n1", qos: 1 }),
     maxInFlight: 8,
     ratePerSecond: 0,
     clock,
@@ -241,6 +241,105 @@ describe("the uplink", () => {
     }
     expect(outbox.entries).toEqual([]);
     link.abandon(new Error("done"));
+  });
+
+  describe("of a record that is several messages", () => {
+    /** A reading of 1 is one message, a reading of 3 is three; 0 is none. */
+    const spell: UplinkOptions["spell"] = (seq, _time, { fieldsJson }) =>
+      Array.from({ length: Number(fieldsJson.split(":")[1]) }, (_, index) => ({
+        topic: `n1/part/${index}`,
+        payload: JSON.stringify({ seq }),
+        qos: 1,
+        retain: true,
+      }));
+    const partsOf = (link: FakeLink) =>
+      link.waiting.map(({ message }) => `${seqOf(message)}/${message.topic.slice(-1)}`);
+
+    test("it leaves the outbox when all are acknowledged, in whatever order", async () => {
+      const { outbox, uplink } = setUp({ spell });
+      outbox.append(reading(3));
+      outbox.append(reading(1));
+      const link = fakeLink();
+      void uplink.run(link);
+      await turns();
+      expect(partsOf(link)).toEqual(["1/0", "1/1", "1/2", "2/0"]);
+      for (const index of [3, 2, 0]) link.waiting[index]!.answer();
+      await turns();
+      expect(outbox.entries.map(({ seq }) => seq)).toEqual([1, 2]);
+      link.waiting[1]!.answer();
+      await turns();
+      expect(outbox.entries).toEqual([]);
+      expect(uplink.status()).toEqual({ inFlight: 0, delivered: 2, dropped: 0 });
+      link.abandon(new Error("done"));
+    });
+
+    test("all of them go out again on the next link where one was not acknowledged", async () => {
+      const { outbox, uplink } = setUp({ spell });
+      outbox.append(reading(3));
+      const first = fakeLink();
+      void uplink.run(first);
+      await turns();
+      first.waiting.shift()!.answer();
+      first.abandon(new Error("cut"));
+      await turns();
+      expect(outbox.entries).toHaveLength(1);
+      const next = fakeLink();
+      void uplink.run(next);
+      await turns();
+      expect(partsOf(next)).toEqual(["1/0", "1/1", "1/2"]);
+      next.abandon(new Error("done"));
+    });
+
+    test("the messages on their way never exceed the broker's Receive Maximum, and keep their order", async () => {
+      const { outbox, uplink } = setUp({ spell });
+      const counts = [3, 3, 1, 3, 1, 1, 3];
+      for (const count of counts) outbox.append(reading(count));
+      const link = fakeLink({ receiveMaximum: 2 });
+      void uplink.run(link);
+      const seen: string[] = [];
+      for (let round = 0; round < 40; round++) {
+        await turns();
+        expect(link.waiting.length).toBeLessThanOrEqual(2);
+        seen.push(...partsOf(link).slice(0, 1));
+        link.waiting.shift()?.answer();
+      }
+      expect(seen).toEqual(
+        counts.flatMap((count, at) => Array.from({ length: count }, (_, part) => `${at + 1}/${part}`)),
+      );
+      expect(outbox.entries).toEqual([]);
+      link.abandon(new Error("done"));
+    });
+
+    test("one refused for good is a record reported once, and the others go out", async () => {
+      const { outbox, uplink, drops } = setUp({ spell });
+      outbox.append(reading(3));
+      const link = fakeLink();
+      void uplink.run(link);
+      await turns();
+      const [one, two, three] = link.waiting;
+      one!.answer(new PublishRefusedError(0x95, "too large"));
+      two!.answer(new PublishRefusedError(0x95, "too large"));
+      expect(drops).toEqual([]);
+      three!.answer();
+      await turns();
+      expect(drops).toMatchObject([{ seq: 1, topic: "telemetry/air", reason: "too_large" }]);
+      expect(outbox.entries).toEqual([]);
+      link.abandon(new Error("done"));
+    });
+
+    test("thousands that become no message at all neither stay nor hold up what else there is to do", async () => {
+      const { outbox, uplink } = setUp({ spell });
+      for (let value = 1; value <= 5_000; value++) outbox.append(reading(0));
+      outbox.append(reading(1));
+      const link = fakeLink();
+      void uplink.run(link);
+      let rounds = 0;
+      for (; link.waiting.length === 0 && rounds < 5_000; rounds++) await turns(1);
+      expect(partsOf(link)).toEqual(["5001/0"]);
+      expect(rounds).toBeGreaterThan(100);
+      expect(outbox.entries).toHaveLength(1);
+      link.abandon(new Error("done"));
+    });
   });
 
   test("a rate is kept, and smoothly", async () => {
