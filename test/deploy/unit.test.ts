@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -28,4 +28,33 @@ test("systemd understands every line of the unit", () => {
     .split("\n")
     .filter((line) => line.includes("fieldpost.service") && !line.includes("/usr/bin/fieldpost"));
   expect(complaints).toEqual([]);
+});
+
+/**
+ * What each kind of device is called in /proc/devices, which is what systemd compares with, and the module that brings the
+ * name. Sources: Linux 6.12, drivers/gpio/gpiolib-cdev.c, drivers/i2c/i2c-dev.c, drivers/spi/spidev.c (whose devices are
+ * /dev/spidev* but whose name is not), drivers/tty/serial, drivers/usb/serial, drivers/usb/class/cdc-acm.c; and
+ * test/board/service.test.ts, where each of them is opened.
+ */
+const KINDS: Readonly<Record<string, string | undefined>> = {
+  gpiochip: undefined,
+  i2c: "i2c_dev",
+  spi: "spidev",
+  ttyAMA: undefined,
+  ttyS: undefined,
+  ttyUSB: "usbserial",
+  ttyACM: "cdc_acm",
+};
+
+test("every kind of device is allowed by the kernel's name for it, which is known before the service starts", () => {
+  const lines = readFileSync(unit, "utf8").split("\n");
+  const allowed = lines.flatMap((line) => /^DeviceAllow=char-(\S+) rw$/.exec(line)?.[1] ?? []);
+  expect(allowed.sort()).toEqual(Object.keys(KINDS).sort());
+  const loaders = Object.values(KINDS).flatMap((module) => (module ? [`modprobe@${module}.service`] : []));
+  for (const key of ["Wants", "After"]) {
+    const named = lines.flatMap((line) =>
+      line.startsWith(`${key}=`) ? line.slice(key.length + 1).split(" ") : [],
+    );
+    expect(named).toEqual(expect.arrayContaining(loaders));
+  }
 });
