@@ -3,8 +3,8 @@ import { dirname, join } from "node:path";
 import type { Figure, Part } from "./figure.ts";
 
 const GOAL_BYTES = 350_000;
-/** What is held: it is to come down to the goal, and must not go further away. */
-const MAX_BUNDLE_BYTES = 420_000;
+/** The goal and 5 % for growth until somebody looks. */
+const MAX_BUNDLE_BYTES = 367_500;
 
 /** What a device has to store and every update has to send. */
 export const bundle: Part = {
