@@ -14,10 +14,14 @@ const DISK_BYTES = 64 * 1024 * 1024;
 
 const DRAIN_LIMIT_MS = 40_000;
 
-const configuration = (syncAfterMs: number) => `
+const configuration = ({ syncAfterMs, tail }: PowerCutNodeOptions) => `
 device: { id: n1 }
 mqtt: { url: "mqtt://127.0.0.1:1883", reconnect: { min: 50ms, max: 100ms } }
-buffer: { path: /mnt/disk/outbox, max_size: 16MiB, sync_after: ${syncAfterMs}ms, replay: { rate: 0 } }
+buffer:
+  path: /mnt/disk/outbox
+  max_size: 16MiB
+  sync_after: ${syncAfterMs}ms
+  replay: { rate: 0 }${tail ? "\n  tail: /run/fieldpost" : ""}
 sensors:
   - { id: one, driver: host, interval: 50ms }
   - { id: two, driver: ./wide.js, interval: 50ms }
@@ -38,6 +42,8 @@ export interface PowerCutNodeOptions {
   readonly syncAfterMs: number;
   /** Absent: the disk has none. */
   readonly writeCache?: WriteCache | undefined;
+  /** The youngest records are in the guest's memory. */
+  readonly tail?: boolean;
 }
 
 /** A life of the node, and what its start found on the disk. */
@@ -54,7 +60,8 @@ export interface PowerCutNode {
   remove(): Promise<void>;
 }
 
-export async function createNode({ syncAfterMs, writeCache }: PowerCutNodeOptions): Promise<PowerCutNode> {
+export async function createNode(options: PowerCutNodeOptions): Promise<PowerCutNode> {
+  const { writeCache } = options;
   const folder = await mkdtemp(join(tmpdir(), "fieldpost-disk-"));
   const image = join(folder, "disk.img");
   await writeFile(image, "");
@@ -80,7 +87,7 @@ export async function createNode({ syncAfterMs, writeCache }: PowerCutNodeOption
     const guest = await bootGuest({
       script: `${assignments.join("")}${script}`,
       files: {
-        "fieldpost.yaml": configuration(syncAfterMs),
+        "fieldpost.yaml": configuration(options),
         "wide.js": WIDE_DRIVER,
         "package.json": '{ "type": "module" }',
       },

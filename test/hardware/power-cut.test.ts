@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
 import { Ledger } from "../../src/audit/ledger.ts";
 import { seededRandom } from "../../src/device/random.ts";
-import type { WriteCache } from "./boot.ts";
 import { Account, type Told } from "./power-cut-account.ts";
 import { createNode, type PowerCutNodeOptions } from "./power-cut-node.ts";
 
-/** How often the power is cut, over both kinds of disk. A long run: POWER_CUTS=500. */
-const POWER_CUTS = Number(process.env["POWER_CUTS"] ?? 26);
+/** How often the power is cut, over the three kinds of node. A long run: POWER_CUTS=500. */
+const POWER_CUTS = Number(process.env["POWER_CUTS"] ?? 27);
+const KINDS = 3;
 /** Chooses the instants; that they are hit to the microsecond is up to the machine. */
 const SEED = Number(process.env["POWER_CUT_SEED"] ?? Date.now() % 1_000_000);
 
@@ -25,11 +25,17 @@ const LONG_LIVES = 4;
 const LIMIT_MS = 60_000 + POWER_CUTS * 10_000;
 
 test("a disk that writes at once keeps what was promised, cut by cut", { timeout: LIMIT_MS }, async () => {
-  await keepsItsPromises("plain disk", undefined);
+  await keepsItsPromises("plain disk", {});
 });
 
 test("so does a disk with a write cache that loses, reorders and tears", { timeout: LIMIT_MS }, async () => {
-  await keepsItsPromises("write cache", { earlyPercent: 50, seed: SEED });
+  await keepsItsPromises("write cache", { writeCache: { earlyPercent: 50, seed: SEED } });
+});
+
+test("so does a node whose youngest records are in memory, on such a disk", {
+  timeout: LIMIT_MS,
+}, async () => {
+  await keepsItsPromises("tail", { writeCache: { earlyPercent: 50, seed: SEED }, tail: true });
 });
 
 test("a disk that only says it has flushed is found out: the check can fail", {
@@ -47,12 +53,15 @@ test("a node that syncs too late is found out on a plain disk", { timeout: LIMIT
  * A life has no broker, so that all must be on the disk; or one that goes at some moment, so that a backlog is left; or
  * one that stays, so that of what was delivered nothing need be on the disk, and its numbers must be known nonetheless.
  */
-async function keepsItsPromises(name: string, writeCache: WriteCache | undefined): Promise<void> {
-  const cuts = Math.ceil(POWER_CUTS / 2);
+async function keepsItsPromises(
+  name: string,
+  options: Pick<PowerCutNodeOptions, "writeCache" | "tail">,
+): Promise<void> {
+  const cuts = Math.ceil(POWER_CUTS / KINDS);
   const random = seededRandom(SEED);
   const account = new Account(PROMISES);
   const ledger = new Ledger("n1");
-  const node = await createNode({ syncAfterMs: SYNC_AFTER_MS, writeCache });
+  const node = await createNode({ syncAfterMs: SYNC_AFTER_MS, ...options });
   try {
     let last = await node.live({ forMs: random() * LONGEST_LIFE_MS, brokerForMs: 0 });
     for (let cut = 1; cut <= cuts; cut++) {
