@@ -7,6 +7,7 @@ import type { MqttSettings } from "../mqtt/settings.ts";
 import type { Rule } from "../rules/rule.ts";
 import type { AnySensorDriver } from "../sensors/driver.ts";
 import type { CommonSensorSettings } from "../sensors/settings.ts";
+import type { ReadCredentials } from "./credentials.ts";
 import type { Sections } from "./sections.ts";
 
 type CommonActuatorSettings = v.InferOutput<v.StrictObjectSchema<typeof commonActuatorEntries, undefined>>;
@@ -16,6 +17,8 @@ export interface Config extends Omit<Sections, "mqtt"> {
   readonly mqtt: Omit<MqttSettings, "client_id" | "topic_root"> & {
     readonly client_id: string;
     readonly topic_root: string;
+    /** Where user or password come from a file: reads them anew, as they may have changed. */
+    readonly readCredentials?: ReadCredentials;
   };
   readonly sensors: readonly SensorConfig[];
   readonly actuators: readonly ActuatorConfig[];

@@ -3,6 +3,7 @@ import { loadActuatorKinds } from "../actuators/registry.ts";
 import type { AnySensorDriver } from "../sensors/driver.ts";
 import { loadSensorDrivers } from "../sensors/registry.ts";
 import { type Config, freezeDeep } from "./config.ts";
+import { credentialsReader } from "./credentials.ts";
 import { driversNamed, type ImportDriver, importCustomDrivers } from "./custom-drivers.ts";
 import { inFileOrder, placeFindings } from "./finding.ts";
 import { outputNames, outputsOnly, unresolvedIn, withoutWrong } from "./outputs-only.ts";
@@ -48,9 +49,11 @@ export async function loadConfig(text: string, sources: ConfigSources): Promise<
   });
   const all = [...parsed.problems, ...problems, ...placeFindings(findings, root, source, secrets)];
   if (all.length > 0 || !config) return { ok: false, problems: inFileOrder(all) };
+  const readCredentials = credentialsReader(parsed.root, source, { ...sources, dir });
+  const { mqtt } = config;
   return {
     ok: true,
-    config: freezeDeep(config),
+    config: freezeDeep({ ...config, mqtt: { ...mqtt, ...(readCredentials && { readCredentials }) } }),
     warnings: inFileOrder(placeFindings(warnings, root, source, secrets)),
   };
 }

@@ -82,13 +82,22 @@ const untrusted: Fault = {
       : `${name} is not signed by an authority in mqtt.tls.ca (${caPath}): put the one that signed it there`,
 };
 
+/** Nobody but the broker itself has signed it (a certificate that is its own authority): it can be trusted as it is. */
+const selfSigned: Fault = {
+  needsCertificate: true,
+  say: (name, { caPath }) =>
+    caPath === undefined
+      ? `${name} is self-signed: to trust it, copy the certificate itself to this machine and set mqtt.tls.ca to it`
+      : `${name} is self-signed and not the one in mqtt.tls.ca (${caPath}): put the certificate itself there`,
+};
+
 /** By error code of Node (node:tls) and OpenSSL. */
 const FAULTS: Readonly<Record<string, Fault>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: untrusted,
   UNABLE_TO_GET_ISSUER_CERT: untrusted,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: untrusted,
   SELF_SIGNED_CERT_IN_CHAIN: untrusted,
-  DEPTH_ZERO_SELF_SIGNED_CERT: untrusted,
+  DEPTH_ZERO_SELF_SIGNED_CERT: selfSigned,
   CERT_SIGNATURE_FAILURE: untrusted,
   CERT_HAS_EXPIRED: {
     needsCertificate: true,

@@ -28,7 +28,7 @@ export function createPresence({ mqtt }: Config, parts: PresenceParts): Session 
     servers: mqtt.url,
     clientId: mqtt.client_id,
     version: mqtt.version,
-    open: (server, protocolLevel, signal, way) =>
+    open: async (server, protocolLevel, signal, way) =>
       openLink(
         {
           server,
@@ -36,6 +36,7 @@ export function createPresence({ mqtt }: Config, parts: PresenceParts): Session 
           clientId: mqtt.client_id,
           username: mqtt.username,
           password: mqtt.password,
+          ...mqtt.readCredentials?.(),
           keepaliveMs: mqtt.keepalive,
           sessionExpiryMs: mqtt.session_expiry,
           will: convention.will(),

@@ -169,6 +169,24 @@ describe("a certificate", () => {
     });
   });
 
+  test("that signed itself is said to be self-signed, and is taken once it is the one that is trusted", async () => {
+    const cert = join(folder, "self.pem");
+    const key = join(folder, "self.key");
+    const names = ["-subj", "/CN=broker of the test", "-addext", "subjectAltName=DNS:localhost"];
+    const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+    await run("openssl", ["req", "-x509", ...curve, "-keyout", key, ...names, "-days", "2", "-out", cert]);
+    const other = await issue("beside-self", {});
+    await serving({ cert, key }, async (port) => {
+      await expect(dialing(port, {})).rejects.toThrow(
+        /"broker of the test".* is self-signed: .*mqtt\.tls\.ca/,
+      );
+      await expect(dialing(port, { ca: other.ca })).rejects.toThrow(
+        /is self-signed and not the one in mqtt\.tls\.ca \(.*beside-self/,
+      );
+      (await dialing(port, { ca: cert })).destroy();
+    });
+  });
+
   test("is not looked at only where insecure says so", async () => {
     const files = await issue("insecure", { to: "20210101000000Z", name: "elsewhere" });
     await serving(files, async (port) => {
