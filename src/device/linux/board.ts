@@ -3,6 +3,7 @@ import type { Board } from "../board.ts";
 import type { Clock } from "../clock.ts";
 import { type HeaderLayout, headerLayout, withHeaderPins } from "../header.ts";
 import { type I2cBus, oneAtATime } from "../i2c.ts";
+import type { OneWire } from "../one-wire.ts";
 import type { Pwm } from "../pwm.ts";
 import type { SerialPort } from "../serial.ts";
 import { type SpiDevice, withinDeadline } from "../spi.ts";
@@ -10,7 +11,6 @@ import { deviceNames } from "./char-devices.ts";
 import { type GpioBackend, linuxGpio } from "./gpio-backend.ts";
 import { linuxHost } from "./host.ts";
 import { linuxI2cBus } from "./i2c.ts";
-import { linuxOneWire } from "./one-wire.ts";
 import { textFiles } from "./text-files.ts";
 
 export interface LinuxBoardOptions {
@@ -45,9 +45,19 @@ export function linuxBoard({
   const layout = headerLayout(host.model, host.revision);
   const lines = linuxGpio({ backend: gpioBackend, chip: gpioChip, clock, files, dev: join(root, "dev") });
   let pwm: Promise<Pwm> | undefined;
+  let oneWire: Promise<OneWire> | undefined;
+  const thermometers = () => {
+    // One for all: those that are due together share a conversion.
+    oneWire ??= import("./one-wire.ts").then(({ linuxOneWire }) => linuxOneWire(files, clock));
+    return oneWire;
+  };
   return {
     gpio: withHeaderPins(lines, () => layout, host.model),
-    oneWire: linuxOneWire(files, clock),
+    oneWire: {
+      ids: async () => (await thermometers()).ids(),
+      readThermometer: async (id) => (await thermometers()).readThermometer(id),
+      setResolution: async (id, bits) => (await thermometers()).setResolution(id, bits),
+    },
     pwm: {
       async output(request) {
         pwm ??= import("./pwm.ts").then(({ linuxPwm }) => linuxPwm(files, clock));

@@ -2,8 +2,6 @@ import type { Clock } from "../clock.ts";
 import { type Gpio, GpioError, type LineId } from "../gpio.ts";
 import { type Addon, loadAddon } from "./addon.ts";
 import { charDevices } from "./char-devices.ts";
-import { cdevGpio } from "./gpio-cdev.ts";
-import { hasChips } from "./gpio-cdev-line.ts";
 import type { TextFiles } from "./text-files.ts";
 
 /** Configuration's `gpio.backend`. */
@@ -41,6 +39,8 @@ export function linuxGpio({
     if (backend === "sysfs") return sysfs();
     try {
       const devices = charDevices(load(), dev);
+      const { cdevGpio } = await import("./gpio-cdev.ts");
+      const { hasChips } = await import("./gpio-cdev-line.ts");
       return backend === "cdev" || hasChips(devices) ? cdevGpio({ devices, chip }) : sysfs();
     } catch (cause) {
       if (backend === "auto") return sysfs();
