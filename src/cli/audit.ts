@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { asJson } from "../audit/decode.ts";
 import { Ledger, type Verdict } from "../audit/ledger.ts";
 import { formatRange } from "../audit/ranges.ts";
+import type { Config } from "../config/config.ts";
 import { linuxClock } from "../device/linux/clock.ts";
 import { systemRandom } from "../device/linux/random.ts";
 import { silentLog } from "../log.ts";
@@ -13,6 +14,7 @@ import { networkDial } from "../mqtt/dial.ts";
 import { type OpenLink, UnsupportedVersionError } from "../mqtt/link.ts";
 import { formatServer, parseServer, type Server } from "../mqtt/server.ts";
 import { parseDurationMs } from "../schema/duration.ts";
+import { loadOrExplain } from "./config-file.ts";
 import { EXIT, wrongUsage } from "./exit.ts";
 import type { CliIo } from "./io.ts";
 import { table } from "./table.ts";
@@ -31,8 +33,9 @@ export async function audit(args: string[], io: CliIo): Promise<number> {
     args,
     options: {
       broker: { type: "string" },
+      config: { type: "string", short: "c" },
       for: { type: "string" },
-      root: { type: "string", default: "fieldpost" },
+      root: { type: "string" },
       username: { type: "string" },
       ca: { type: "string" },
       json: { type: "boolean", default: false },
@@ -40,16 +43,22 @@ export async function audit(args: string[], io: CliIo): Promise<number> {
     allowPositionals: true,
     strict: true,
   });
-  if (values.broker === undefined || devices.length === 0)
-    throw wrongUsage("audit needs a broker and devices: fieldpost audit --broker mqtt://HOST DEVICE...");
-  const server = serverAt(values.broker);
+  if ((values.broker === undefined && values.config === undefined) || devices.length === 0)
+    throw wrongUsage(
+      "audit needs a broker and devices: fieldpost audit --broker mqtt://HOST DEVICE..., or --config FILE with a node's broker",
+    );
+  const config = values.config === undefined ? undefined : await loadOrExplain(values.config, io);
+  if (values.config !== undefined && !config) return EXIT.config;
+  const servers = values.broker === undefined ? config!.mqtt.url : [serverAt(values.broker)];
+  let turn = 0;
+  const server = () => servers[turn % servers.length]!;
   const forMs = values.for === undefined ? undefined : parseDurationMs(values.for);
   if (values.for !== undefined && forMs === undefined)
     throw wrongUsage(`--for ${values.for}: expected a duration such as 10s, 5m or 2h`);
 
   const clock = linuxClock();
   const ledgers = new Map(devices.map((device) => [device, new Ledger(device)]));
-  const prefix = `${values.root}/`;
+  const prefix = `${values.root ?? rootOf(config)}/`;
   const observe = (topic: string, payload: Uint8Array) => {
     const [device = "", ...rest] = topic.slice(prefix.length).split("/");
     ledgers.get(device)?.observe(rest.join("/"), asJson(payload));
@@ -61,36 +70,43 @@ export async function audit(args: string[], io: CliIo): Promise<number> {
   const reporting = report(() => io.stderr(progress(verdicts())), clock.sleep, ended.signal);
 
   const clientId = `fieldpost-audit-${Math.floor(systemRandom() * 1e9).toString(36)}`;
-  const password = io.env["FIELDPOST_PASSWORD"];
-  const dial = networkDial(values.ca === undefined ? undefined : { ca: values.ca, insecure: false }, (path) =>
-    readFile(path),
-  );
-  const open: Open = (version, sessionExpiryMs, signal) =>
-    openLink(
-      {
-        server,
-        version,
-        clientId,
-        username: values.username,
-        password,
-        keepaliveMs: 25_000,
-        sessionExpiryMs,
-        onMessage: ({ topic, payload, retain }) => {
-          if (!retain) observe(topic, payload);
+  const username = values.username ?? config?.mqtt.username;
+  const password = io.env["FIELDPOST_PASSWORD"] ?? config?.mqtt.password;
+  const tls =
+    values.ca === undefined ? config?.mqtt.tls : { ...config?.mqtt.tls, ca: values.ca, insecure: false };
+  const dial = networkDial(tls, (path) => readFile(path));
+  const open: Open = async (version, sessionExpiryMs, signal) => {
+    try {
+      return await openLink(
+        {
+          server: server(),
+          version,
+          clientId,
+          username,
+          password,
+          keepaliveMs: 25_000,
+          sessionExpiryMs,
+          onMessage: ({ topic, payload, retain }) => {
+            if (!retain) observe(topic, payload);
+          },
+          clock,
+          log: silentLog,
         },
-        clock,
-        log: silentLog,
-      },
-      dial,
-      signal,
-    );
+        dial,
+        signal,
+      );
+    } catch (error) {
+      if (!(error instanceof UnsupportedVersionError)) turn++;
+      throw error;
+    }
+  };
   const listening = listen(
     open,
     devices.map((device) => `${prefix}${device}/#`),
     {
       sleep: clock.sleep,
       signal: ended.signal,
-      said: (text) => io.stderr(`${formatServer(server)}: ${text}\n`),
+      said: (text) => io.stderr(`${formatServer(server())}: ${text}\n`),
     },
   );
   if (forMs !== undefined) await clock.sleep(forMs, ended.signal);
@@ -103,6 +119,13 @@ export async function audit(args: string[], io: CliIo): Promise<number> {
   if (values.json) io.stdout(`${JSON.stringify(final, null, 2)}\n`);
   else io.stdout(summary(final));
   return final.every(({ lost, received }) => lost === 0 && received > 0) ? EXIT.done : EXIT.failed;
+}
+
+/** What stands before the device in a node's topics, where its topics name the device last. */
+function rootOf(config: Config | undefined): string {
+  const root = config?.mqtt.topic_root ?? "";
+  const tail = `/${config?.device.id}`;
+  return root.endsWith(tail) ? root.slice(0, -tail.length) : "fieldpost";
 }
 
 function serverAt(url: string): Server {
