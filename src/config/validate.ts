@@ -5,6 +5,7 @@ import { settings } from "../schema/settings.ts";
 import { resolveActuator } from "./actuators.ts";
 import { busesOf, checkBusLines } from "./bus-lines.ts";
 import type { ActuatorConfig, Config, SensorConfig } from "./config.ts";
+import { checkConvention } from "./convention.ts";
 import { checkExpanders, expandersOf, withFrequency } from "./expanders.ts";
 import { defaultWords, describe, explainIssues } from "./explain.ts";
 import { checkFiles, withPathsFrom } from "./files.ts";
@@ -100,6 +101,7 @@ export function validate(root: Node, context: ValidationContext): Validated {
     ...checkFaults(raw["simulation"], sensors, (id) => nearest(id, idsOf(sensors))),
     ...checkFiles(blocks.mqtt, context),
     ...checkHomeAssistant(blocks),
+    ...checkConvention(blocks, sensors, actuators),
     ...(rules?.findings ?? []),
   ];
   if (findings.length > 0) return { findings, warnings: [] };

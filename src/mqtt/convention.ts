@@ -7,7 +7,7 @@ import type { Incoming, OpenLink, Outgoing } from "./link.ts";
 import type { LinkStep } from "./session.ts";
 import type { SpellRecord } from "./spelling.ts";
 
-export const CONVENTIONS = ["fieldpost"] as const;
+export const CONVENTIONS = ["fieldpost", "homie5"] as const;
 
 /** What a node's topics and payloads look like: `mqtt.convention`. */
 export type ConventionName = (typeof CONVENTIONS)[number];

@@ -34,6 +34,8 @@ export async function loadConvention(config: Config): Promise<MakeConvention> {
   switch (config.mqtt.convention) {
     case "fieldpost":
       return fieldpost(config);
+    case "homie5":
+      return (await import("../homie/convention.ts")).createHomie;
   }
 }
 

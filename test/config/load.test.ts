@@ -109,7 +109,7 @@ sensors:
     ]);
   });
 
-  test("takes the contract's only convention by name", async () => {
+  test("takes a convention by name", async () => {
     await readRight("device: { id: g1 }\nmqtt: { url: mqtt://localhost, convention: fieldpost }\n");
     expect(await complaints("device: { id: g1 }\nmqtt: { url: mqtt://b, convention: zigbee }\n")).toContain(
       "expected fieldpost",

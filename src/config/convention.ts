@@ -1,0 +1,78 @@
+import { collisions, homieId, isHomieId } from "../mqtt/homie-id.ts";
+import { fieldsOf } from "../sensors/driver.ts";
+import type { ActuatorConfig, SensorConfig } from "./config.ts";
+import { type Finding, wrongKey, wrongValue } from "./finding.ts";
+import type { Sections } from "./sections.ts";
+import type { Item } from "./wiring.ts";
+
+/** What a convention other than our own has no room for, or no words. */
+export function checkConvention(
+  { device, mqtt, telemetry, commands }: Partial<Sections>,
+  sensors: readonly Item<SensorConfig>[],
+  actuators: readonly Item<ActuatorConfig>[],
+): Finding[] {
+  const convention = mqtt?.convention;
+  if (!mqtt || convention !== "homie5") return [];
+  const findings: Finding[] = [];
+  if (mqtt.topic_root !== undefined)
+    findings.push(
+      wrongKey(
+        ["mqtt", "topic_root"],
+        `topic_root has no effect with ${convention}, which has its own topics`,
+      ),
+    );
+  if (mqtt.home_assistant !== undefined)
+    findings.push(
+      wrongKey(
+        ["mqtt", "home_assistant"],
+        `home_assistant needs mqtt.convention: fieldpost: Home Assistant does not read ${convention}`,
+      ),
+    );
+  if (telemetry !== undefined && telemetry.encoding !== "json")
+    findings.push(
+      wrongValue(
+        ["telemetry", "encoding"],
+        `${telemetry.encoding} has no effect with ${convention}: leave it out`,
+      ),
+    );
+  if (commands !== undefined && Object.keys(commands.keys).length > 0)
+    findings.push(
+      wrongKey(["commands", "keys"], `keys: commands of ${convention} have no room for a signature`),
+    );
+  if (mqtt.session_expiry > 0)
+    findings.push(
+      wrongValue(
+        ["mqtt", "session_expiry"],
+        `must be 0s with ${convention}: its commands do not say when they were issued, so none that the broker queued may be carried out`,
+      ),
+    );
+  return [...findings, ...checkHomieIds(device, sensors, actuators)];
+}
+
+function checkHomieIds(
+  device: Sections["device"] | undefined,
+  sensors: readonly Item<SensorConfig>[],
+  actuators: readonly Item<ActuatorConfig>[],
+): Finding[] {
+  const findings: Finding[] = [];
+  // Other devices are not in sight here: an id that would have to be changed could become theirs.
+  if (device !== undefined && !isHomieId(device.id))
+    findings.push(
+      wrongValue(["device", "id"], "Homie takes lower-case letters, digits and - in ids", homieId(device.id)),
+    );
+  const users = [...sensors, ...actuators].filter(({ resolved }) => resolved.config !== undefined);
+  for (const [index, other] of collisions(users.map(({ resolved }) => resolved.config!.id))) {
+    const { path, resolved } = users[index]!;
+    const { id } = resolved.config!;
+    findings.push(wrongValue([...path, "id"], `to Homie ${id} is ${homieId(id)}, as is ${other}`));
+  }
+  for (const { path, resolved } of sensors) {
+    if (!resolved.config) continue;
+    const { driver, options } = resolved.config;
+    const names = Object.keys(fieldsOf(driver, options)).map(homieId);
+    const twice = names.find((name, index) => name === "reading" || names.indexOf(name) !== index);
+    if (twice !== undefined)
+      findings.push(wrongValue([...path, "driver"], `to Homie two fields of ${driver.name} are ${twice}`));
+  }
+  return findings;
+}
