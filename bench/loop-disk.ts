@@ -11,11 +11,16 @@ const SECTOR_BYTES = 512;
 /** Field 7 of the same file: sectors written. */
 const SECTORS_WRITTEN_AT = 6;
 
+/** Each transaction of the journal writes a descriptor, the blocks that have changed, and a commit record. */
+const TRANSACTION_MIN_BYTES = 3 * BLOCK_BYTES;
+
 /** An ext4 file system on a block device of its own, so that what is written to it can be counted. */
 export interface LoopDisk {
   readonly folder: string;
   /** Everything that the device was given so far, after having the kernel write out what it still held back. */
   writtenBytes(): number;
+  /** The least that the file system's journal has written of it, where the kernel tells. */
+  journalBytes(): number | undefined;
   remove(): void;
 }
 
@@ -57,10 +62,23 @@ export function mountLoopDisk(scratch: string, mountOptions: readonly string[] =
         const fields = readFileSync(statistics, "utf8").trim().split(/\s+/);
         return Number(fields[SECTORS_WRITTEN_AT]) * SECTOR_BYTES;
       },
+      journalBytes() {
+        const transactions = transactionsOf(basename(device));
+        return transactions === undefined ? undefined : transactions * TRANSACTION_MIN_BYTES;
+      },
       remove,
     };
   } catch {
     remove();
+    return undefined;
+  }
+}
+
+/** Since the file system was mounted: `/proc/fs/jbd2/loopN-8/info` (Linux, fs/jbd2/journal.c); 8 is the journal's inode. */
+function transactionsOf(device: string): number | undefined {
+  try {
+    return Number(/^(\d+) transactions/.exec(readFileSync(`/proc/fs/jbd2/${device}-8/info`, "utf8"))?.[1]);
+  } catch {
     return undefined;
   }
 }
