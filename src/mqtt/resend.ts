@@ -32,7 +32,7 @@ const RATE_PER_SECOND = 500;
 /** Ranges named in the answer. */
 const MISSING_MAX = 16;
 
-/** Publishes records again that are still on disk. Rejects, with an error for people, where it cannot go on. */
+/** Publishes records again that are still on disk or in the tail. Rejects, with an error for people, where it cannot go on. */
 export async function resend(fromSeq: number, toSeq: number, options: ResendOptions): Promise<Resent> {
   const { outbox, clock } = options;
   if (toSeq - fromSeq >= RESEND_MAX) throw new Error(`at most ${RESEND_MAX} numbers at a time`);

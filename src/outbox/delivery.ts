@@ -2,6 +2,7 @@ import type { Clock } from "../device/clock.ts";
 import { Ahead, type NumberRange } from "./ahead.ts";
 import { type FileLayer, isFileError } from "./files/files.ts";
 import { Head, type HeadPosition } from "./head.ts";
+import { merged, readRange } from "./history.ts";
 import { LogReader } from "./log-reader.ts";
 import type { Losses } from "./losses.ts";
 import type { Entry } from "./outbox.ts";
@@ -9,6 +10,7 @@ import type { ProgressFile } from "./progress.ts";
 import type { Segment } from "./segment.ts";
 import { type LogEntry, TIME_UNKNOWN_MS } from "./segment-format.ts";
 import type { SegmentLog } from "./segment-log.ts";
+import type { Tail } from "./tail.ts";
 import type { Waiting } from "./waiting.ts";
 
 /** Records counted in one go where they are dropped. */
@@ -18,6 +20,8 @@ export interface DeliveryParts {
   readonly files: FileLayer;
   readonly clock: Clock;
   readonly log: SegmentLog;
+  /** Absent: records go into the log at once. */
+  readonly tail: Tail | undefined;
   readonly waiting: Waiting;
   readonly losses: Losses;
   readonly progress: ProgressFile;
@@ -146,19 +150,12 @@ export class Delivery {
     this.save();
   }
 
-  /** Records still on disk from number `fromSeq` to `toSeq`, acknowledged ones among them. Throws where the disk does. */
-  *history({ fromSeq, toSeq }: NumberRange): IterableIterator<Entry & { readonly acknowledged: boolean }> {
-    const { files, log } = this.#parts;
-    const reader = new LogReader(files, log.segments, () => {});
-    try {
-      reader.seek(fromSeq);
-      for (let entry = reader.next(); entry !== undefined && entry.seq <= toSeq; entry = reader.next()) {
-        const { seq, payload } = entry;
-        yield { seq, record: payload, acknowledged: this.#isAcknowledged(seq) };
-      }
-    } finally {
-      reader.close();
-    }
+  /** Records still on disk or in the tail, acknowledged ones among them. Throws where the disk does. */
+  *history(range: NumberRange): IterableIterator<Entry & { readonly acknowledged: boolean }> {
+    const { files, log, tail } = this.#parts;
+    const onDisk = readRange(files, log.segments, range);
+    for (const { seq, payload } of tail ? merged(onDisk, tail.read(range)) : onDisk)
+      yield { seq, record: payload, acknowledged: this.#isAcknowledged(seq) };
   }
 
   /** Gives up every record up to `seq` by hand. Returns how many; what the disk does not show cannot be counted and stays. */

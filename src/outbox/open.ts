@@ -152,7 +152,7 @@ function assemble(
   );
   const waiting = new Waiting(WAITING_MAX_BYTES, start.waiting);
   const delivery = new Delivery(
-    { files, clock, log, waiting, losses, progress, onGivenUp },
+    { files, clock, log, tail, waiting, losses, progress, onGivenUp },
     options.maxAgeMs,
     start,
   );

@@ -4,7 +4,7 @@ export interface Entry {
   readonly record: Uint8Array;
 }
 
-/** A record that is still on disk. */
+/** A record that is still on disk or in the tail. */
 export interface StoredRecord extends Entry {
   readonly acknowledged: boolean;
 }
@@ -76,7 +76,7 @@ export interface Outbox {
   ackAhead(fromSeq: number, toSeq: number): void;
   /** Whether there is room to remember more of what is acknowledged ahead. False: go on with the oldest. */
   canAckAhead(): boolean;
-  /** Records still on disk, acknowledged ones among them, until their segments are used again. Throws where the disk does. */
+  /** Records still on disk or in the tail, acknowledged ones among them, until their segments are used again. Throws where the disk does. */
   history(fromSeq: number, toSeq: number): IterableIterator<StoredRecord>;
   /** Gives up what is not acknowledged up to and including `seq`, as an operator wishes. Returns how many records that were. */
   drop(seq: number): number;

@@ -1,5 +1,7 @@
+import type { NumberRange } from "./ahead.ts";
 import { type FileLayer, isAbsent, isFileError, isMediumError } from "./files/files.ts";
 import { PROGRESS, SMALL_FILES_BYTES, segmentPath } from "./folder.ts";
+import { readRange } from "./history.ts";
 import { findEnd } from "./log-end.ts";
 import { LogReader } from "./log-reader.ts";
 import { type Progress, progressCodec } from "./progress.ts";
@@ -156,7 +158,8 @@ export interface TailOptions {
 
 /**
  * The first home of each record where the node has a tmpfs: a killed process leaves it behind just as a disk would, and
- * flash is not touched. It is a journal and nothing more: records are read from it only by the start after a kill.
+ * flash is not touched. It is a journal and nothing more: records are read from it by the start after a kill, and for whoever
+ * wants some again.
  *
  * A record is needed here until it is acknowledged or on flash for certain. Nothing is ever removed: a start passes
  * over what the log has, or the acknowledged number covers, so that a kill between writing to flash and using a file
@@ -202,6 +205,11 @@ export class Tail {
     }
     this.#fault = undefined;
     return true;
+  }
+
+  /** Records that are still here, acknowledged ones among them. */
+  read(range: NumberRange): IterableIterator<LogEntry> {
+    return readRange(this.#files, this.#log.segments, range);
   }
 
   /** Nothing in it is needed any more. */

@@ -103,6 +103,27 @@ describe("a tail on a tmpfs", () => {
     expect(drain(await rig.open())).toEqual([seq]);
   });
 
+  test("gives what it still holds to whoever wants records again, between what is on flash", async () => {
+    const { rig, outbox } = await watched();
+    const history = (of: Outbox, fromSeq: number, toSeq: number) =>
+      [...of.history(fromSeq, toSeq)].map(({ seq, acknowledged }) => [seq, acknowledged]);
+    fill(outbox, 20);
+    outbox.ack(12);
+    await rig.clock.advance(1000);
+    fill(outbox, 10);
+    outbox.ack(25);
+    expect(history(outbox, 5, 28)).toEqual(numbers(5, 28).map((seq) => [seq, seq <= 25]));
+    rig.kill();
+    const next = await rig.open();
+    expect(history(next, 1, 100)).toEqual(numbers(1, 30).map((seq) => [seq, seq <= 25]));
+    // Somebody who has seen enough.
+    for (const { seq } of next.history(1, 30)) if (seq === 14) break;
+    next.ack(30);
+    await next.close();
+    // An end in order leaves what has been written to flash.
+    expect(history(await rig.open(), 1, 100)).toEqual(numbers(13, 20).map((seq) => [seq, true]));
+  });
+
   test("of an end in order holds nothing: all of it is on flash", async () => {
     const { rig, outbox } = await watched();
     fill(outbox, 25);
