@@ -4,7 +4,7 @@ import type { Looked } from "./backlog.ts";
 import { openStore } from "./store.ts";
 
 const WINDOW = 64;
-const LOOK_EVERY = 250_000;
+const LOOK_EVERY = 6_400;
 
 const [folder, what] = process.argv.slice(2);
 // What only the first use of the code costs is not the backlog's.
@@ -22,15 +22,15 @@ if (what === "drain")
     const last = entries.at(-1)!.seq;
     store.ack(last);
     drained += entries.length;
-    if (drained % LOOK_EVERY < WINDOW) mostMiB = Math.max(mostMiB, residentMiB() - before);
+    if (drained % LOOK_EVERY < WINDOW) mostMiB = Math.max(mostMiB, residentMiB(false) - before);
     entries = store.peek(last + 1, WINDOW);
   }
 const looked: Looked = { openMs, openedMiB, depth, drained, mostMiB };
 process.stdout.write(JSON.stringify(looked));
 process.exit(0);
 
-/** proc(5), `status`; after a collection where that can be asked for. */
-function residentMiB(): number {
-  globalThis.gc?.();
+/** proc(5), `status`; after a collection unless memory is wanted as it comes. */
+function residentMiB(collected = true): number {
+  if (collected) globalThis.gc?.();
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1]) / 1024;
 }

@@ -11,9 +11,11 @@ import { contractSpelling } from "../src/mqtt/spelling.ts";
 import { createUplink } from "../src/mqtt/uplink.ts";
 import { openStore } from "./store.ts";
 
+const LOOK_EVERY_MS = 100;
+
 const [folder, port, records, window] = process.argv.slice(2);
 const clock = linuxClock();
-const outbox = await openStore(folder!, { syncAfterMs: 1_000 });
+const outbox = await openStore(folder!, { syncAfterMs: 1_000, maxSizeBytes: 4 * 1024 ** 3 });
 const link = await openLink(
   {
     server: { scheme: "mqtt", host: "127.0.0.1", port: Number(port) },
@@ -55,10 +57,19 @@ const timedLink: OpenLink = {
   },
 };
 const draining = uplink.run(timedLink);
-while (uplink.status().delivered < Number(records) && !link.closed.aborted) await sleep(1);
+/** The most that was resident, in each tenth of the records. */
+const mostMiB: number[] = [];
+let lookAtMs = startMs;
+while (uplink.status().delivered < Number(records) && !link.closed.aborted) {
+  await sleep(1);
+  if (performance.now() < lookAtMs) continue;
+  lookAtMs = performance.now() + LOOK_EVERY_MS;
+  const tenth = Math.min(9, Math.floor((uplink.status().delivered * 10) / Number(records)));
+  mostMiB[tenth] = Math.max(mostMiB[tenth] ?? 0, process.memoryUsage.rss() / 1024 ** 2);
+}
 const tookMs = performance.now() - startMs;
 const { user, system } = process.cpuUsage(startCpu);
-process.stdout.write(JSON.stringify({ tookMs, cpuMs: (user + system) / 1000, firstMs }));
+process.stdout.write(JSON.stringify({ tookMs, cpuMs: (user + system) / 1000, firstMs, mostMiB }));
 await link.end();
 await draining;
 const { depth } = outbox.status();

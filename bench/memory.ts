@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { withBroker } from "./broker.ts";
 import { type Bench, type Figure, type Findings, median, type Part } from "./figure.ts";
 import { type OwnProcess, startNode } from "./node-process.ts";
+import { START_SCRIPT, serviceSettings } from "./service.ts";
 
 /** Of each kind, all at the same time. */
 const PROCESSES = 4;
@@ -12,7 +13,6 @@ const SETTLE_MS = 22_000;
 const LOOKS = 8;
 const LOOK_EVERY_MS = 500;
 const MAX_ABOVE_BARE_MIB = 16;
-const START_SCRIPT = "deploy/package/root/fieldpost";
 
 /** What a node takes of a small board's memory, beyond what Node itself does. */
 export const memory: Part = {
@@ -53,18 +53,6 @@ async function measureBeside(bench: Bench, port: number): Promise<Findings> {
   } finally {
     await Promise.all(kinds.flat().map((each) => each.end()));
   }
-}
-
-/** What the packages' start script gives Node: read from it, so that what is measured is what runs in the field. */
-function serviceSettings(): {
-  readonly flags: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-} {
-  const script = readFileSync(START_SCRIPT, "utf8");
-  const [, flags = ""] = /^exec \S+((?: --\S+)*) /m.exec(script) ?? [];
-  const env = [...script.matchAll(/^: "\$\{(\w+):=(\S+)\}"$/gm)].map(([, name, value]) => [name, value]);
-  if (flags === "" || env.length === 0) throw new Error(`${START_SCRIPT}: cannot read what it gives Node`);
-  return { flags: flags.split(" ").filter(Boolean), env: Object.fromEntries(env) };
 }
 
 async function runArgs(

@@ -36,8 +36,14 @@ export function startNode(args: readonly string[], env: Readonly<Record<string, 
 }
 
 /** Runs a JavaScript program to its end; resolves with what it printed. */
-export async function runNode(args: readonly string[]): Promise<string> {
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+export async function runNode(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const child = spawn(process.execPath, args, {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...env },
+  });
   const forget = undoAtExit(() => void child.kill("SIGKILL"));
   const stderr = collect(child);
   let stdout = "";
