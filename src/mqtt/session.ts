@@ -6,7 +6,12 @@ import { eitherAborts } from "./aborts.ts";
 import { type BackoffBounds, backoffMs } from "./backoff.ts";
 import type { Dial } from "./dial.ts";
 import { createHomecoming } from "./homecoming.ts";
-import { CertificateNotYetValidError, type OpenLink, ServerRedirectError } from "./link.ts";
+import {
+  CertificateNotYetValidError,
+  type OpenLink,
+  ServerRedirectError,
+  SessionTakenOverError,
+} from "./link.ts";
 import { createRivalWatch } from "./rival.ts";
 import { formatServer, referredServer, type Server } from "./server.ts";
 import { createVersionChoice, type Open } from "./version-choice.ts";
@@ -206,6 +211,8 @@ export function createSession(options: SessionOptions): Session {
     else redirected = undefined;
     const rival = rivals.suspect({ livedMs, reason });
     failed(rival ?? reason, "lost the broker");
+    // A broker that closes one link after the other as soon as it stands is as good as down.
+    if (rival && !isStable && !(reason instanceof SessionTakenOverError)) turn++;
     return rival !== undefined && !isStable ? "rivalled" : "lost";
   }
 

@@ -1,7 +1,7 @@
 import { PassThrough } from "node:stream";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, describe, expect, type TestContext, test } from "vitest";
-import type { OpenLink } from "../../src/mqtt/link.ts";
+import { LinkClosedError, type OpenLink } from "../../src/mqtt/link.ts";
 import { formatServer, parseServer } from "../../src/mqtt/server.ts";
 import { statusOn } from "../../src/mqtt/status.ts";
 import { type MosquittoOptions, startMosquitto } from "../broker/mosquitto.ts";
@@ -166,6 +166,17 @@ describe("a list of brokers, on a virtual clock", () => {
     expect(rig.clock.monotonicMs() - beforeMs).toBeLessThanOrEqual(1_000);
     expect(node.looks.at(-1)!.stream.destroyed).toBe(true);
     expect(node.published.at(-1)).toBe(`${SPARE} fieldpost/n1/status offline`);
+  });
+
+  test("one that closes every link as soon as it stands is left after three", async () => {
+    const node = await start();
+    while (node.status().server === HOME) {
+      const { closing } = node.links.at(-1)!;
+      if (!closing.signal.aborted) closing.abort(new LinkClosedError("the broker closed the connection"));
+      await rig.clock.advance(1_000);
+    }
+    await rig.clock.advance(120_000);
+    expect(node.tried.slice(0, 4)).toEqual([HOME, HOME, HOME, SPARE]);
   });
 
   test("with one broker there is nothing to look for", async () => {

@@ -44,6 +44,8 @@ export interface FieldNodeOptions {
   readonly link?: Partial<LinkOptions>;
   /** The port of a second broker, behind the first in the list. */
   readonly standbyPort?: number;
+  /** The two are one cluster, heard at the second one only. */
+  readonly isCluster?: boolean;
   /** Around the dialling over the network. */
   readonly dial?: (network: Dial) => Dial;
 }
@@ -81,9 +83,10 @@ function countingClock(): Clock & { sleepers(): number } {
 export async function startFieldNode(id: string, brokerPort: number, options: FieldNodeOptions = {}) {
   const folder = await mkdtemp(join(tmpdir(), "fieldpost-link-"));
   const proxy = await startProxy(brokerPort);
-  const consumer = await startConsumer(id, brokerPort);
+  const { standbyPort, isCluster = false } = options;
+  const consumer = await startConsumer(id, isCluster ? standbyPort! : brokerPort);
   const standby =
-    options.standbyPort === undefined ? undefined : await startConsumer(id, options.standbyPort, consumer);
+    standbyPort === undefined || isCluster ? undefined : await startConsumer(id, standbyPort, consumer);
   const clock = countingClock();
   const random = seededRandom(1);
   const log = recordingLog();
@@ -137,13 +140,11 @@ export async function startFieldNode(id: string, brokerPort: number, options: Fi
   const network = networkDial(undefined, () => Promise.reject(new Error("no TLS here")));
   const dial = options.dial?.(network) ?? network;
   const session = createSession({
-    servers: [proxy.port, ...(options.standbyPort === undefined ? [] : [options.standbyPort])].map(
-      (port) => ({
-        scheme: "mqtt",
-        host: "127.0.0.1",
-        port,
-      }),
-    ),
+    servers: [proxy.port, ...(standbyPort === undefined ? [] : [standbyPort])].map((port) => ({
+      scheme: "mqtt",
+      host: "127.0.0.1",
+      port,
+    })),
     dial,
     clientId: id,
     version: options.version ?? "auto",
@@ -207,10 +208,10 @@ export async function startFieldNode(id: string, brokerPort: number, options: Fi
         timeoutMs,
         () => `${id}: "${words}", but "${session.status().lastError}"`,
       ),
-    /** Takes a reading every 10 ms from now on. */
-    measure() {
+    /** Takes a reading every so often from now on. */
+    measure(everyMs = 10) {
       clearInterval(appending);
-      appending = setInterval(append, 10);
+      appending = setInterval(append, everyMs);
     },
     rest: () => clearInterval(appending),
     /** Sends a command, again and again until there is a result, as the contract asks of senders. */
