@@ -33,6 +33,7 @@ export const mqttDescriptions: Readonly<Record<string, string>> = {
   reconnect: "Shortest and longest pause between attempts",
   home_assistant: "Announces the node and its entities to Home Assistant. Absent: off",
   convention: "What topics and payloads look like",
+  preset: "Stay within the documented limits of this broker",
 };
 
 export const sensorDescriptions: Readonly<Record<string, string>> = {

@@ -45,6 +45,7 @@ export async function loadConfig(text: string, sources: ConfigSources): Promise<
     kinds: await loadActuatorKinds(driversNamed(root, "actuators")),
     dir,
     readFile: sources.readFile,
+    preset: child(child(root, "mqtt") ?? root, "preset") && (await import("./preset.ts")).presetRules(root),
     resolveRules: child(root, "rules") && (await (await import("./rules.ts")).rulesResolver(root)),
   });
   const all = [...parsed.problems, ...problems, ...placeFindings(findings, root, source, secrets)];

@@ -14,6 +14,7 @@ import { headerBusWarnings } from "./header-buses.ts";
 import { isMap, type Raw, type Resolved } from "./item.ts";
 import { nearest } from "./nearest.ts";
 import { refuseNotYet } from "./not-yet.ts";
+import type { PresetRules } from "./preset.ts";
 import type { ResolveRules } from "./rules.ts";
 import { type Sections, sections } from "./sections.ts";
 import { resolveSensor, type SensorContext } from "./sensors.ts";
@@ -38,6 +39,8 @@ export interface ValidationContext extends Pick<SensorContext, "drivers" | "cust
   readonly readFile: (path: string) => string;
   /** Absent where the configuration has no rules. */
   readonly resolveRules?: ResolveRules | undefined;
+  /** Absent where the configuration names no preset. */
+  readonly preset?: PresetRules | undefined;
 }
 
 export interface Validated {
@@ -102,11 +105,18 @@ export function validate(root: Node, context: ValidationContext): Validated {
     ...checkFiles(blocks.mqtt, context),
     ...checkHomeAssistant(blocks),
     ...checkConvention(blocks, sensors, actuators),
+    ...(context.preset?.findings(blocks, raw) ?? []),
     ...(rules?.findings ?? []),
   ];
   if (findings.length > 0) return { findings, warnings: [] };
   const config = {
-    ...assemble(blocks as Blocks, sensors, actuators, rules?.rules ?? [], context.dir),
+    ...assemble(
+      context.preset?.applied(blocks as Blocks, raw) ?? (blocks as Blocks),
+      sensors,
+      actuators,
+      rules?.rules ?? [],
+      context.dir,
+    ),
     rules: rules?.rules ?? [],
   };
   return {

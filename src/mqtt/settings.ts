@@ -100,6 +100,11 @@ const homeAssistant = settings({
   discovery_prefix: v.optional(topicRoot, "homeassistant"),
 });
 
+/** Brokers whose documented limits are known (presets.ts). */
+const PRESET_NAMES = ["aws_iot_core", "azure_event_grid", "emqx", "hivemq"] as const;
+
+export type PresetName = (typeof PRESET_NAMES)[number];
+
 /** The `mqtt:` block. `client_id` and `topic_root` depend on the device id where they are absent. */
 export const mqttSettings = v.pipe(
   settings({
@@ -125,6 +130,7 @@ export const mqttSettings = v.pipe(
     reconnect: v.optional(reconnect, {}),
     home_assistant: v.optional(homeAssistant),
     convention: v.optional(v.picklist(CONVENTIONS), "fieldpost"),
+    preset: v.optional(v.picklist(PRESET_NAMES)),
   }),
   v.forward(
     v.check(

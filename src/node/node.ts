@@ -25,6 +25,7 @@ import { BOOT_TIMES, openBootTimes } from "./boot-times.ts";
 import { loadConvention } from "./convention.ts";
 import { createForecaster } from "./forecast.ts";
 import { createHealth } from "./health.ts";
+import { linkLimits } from "./limits.ts";
 import { outboxOptions } from "./outbox-options.ts";
 import { createPresence } from "./presence.ts";
 import { createReadings } from "./readings.ts";
@@ -223,8 +224,10 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
       recorder.record("event/message", { message_seq: seq, topic: message.topic });
     },
   });
+  const limitTo = await linkLimits(config);
   const presence = createPresence(config, {
     convention,
+    limited: (link) => limitTo(link, clock),
     dial: parts.dial,
     clock,
     random,

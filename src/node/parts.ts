@@ -1,5 +1,6 @@
 import type { Config } from "../config/config.ts";
 import { loadConvention } from "./convention.ts";
+import { linkLimits } from "./limits.ts";
 import { loadRules } from "./rules.ts";
 import { signing } from "./signing.ts";
 
@@ -8,5 +9,5 @@ import { signing } from "./signing.ts";
  * before the node starts: reading a file is nothing that such a clock could wait for.
  */
 export async function loadParts(config: Config): Promise<void> {
-  await Promise.all([loadConvention(config), loadRules(config), signing(config)]);
+  await Promise.all([loadConvention(config), loadRules(config), signing(config), linkLimits(config)]);
 }

@@ -19,6 +19,8 @@ export interface PresenceParts {
   receive(message: Incoming, link: OpenLink): Promise<void>;
   /** A broker has answered the subscriptions: commands can arrive. */
   onListening(link: OpenLink): void;
+  /** Keeps a link within what the broker is known to take. */
+  readonly limited: (link: OpenLink) => OpenLink;
 }
 
 /** The node's session with its broker, as the configuration wants it. */
@@ -28,8 +30,8 @@ export function createPresence({ mqtt }: Config, parts: PresenceParts): Session 
     servers: mqtt.url,
     clientId: mqtt.client_id,
     version: mqtt.version,
-    open: async (server, protocolLevel, signal, way) =>
-      openLink(
+    open: async (server, protocolLevel, signal, way) => {
+      const link = await openLink(
         {
           server,
           version: protocolLevel,
@@ -47,7 +49,9 @@ export function createPresence({ mqtt }: Config, parts: PresenceParts): Session 
         },
         way ? async () => way : dial,
         signal,
-      ),
+      );
+      return parts.limited(link);
+    },
     dial,
     onListening: parts.onListening,
     subscriptions: convention.filters,

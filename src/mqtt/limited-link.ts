@@ -1,0 +1,81 @@
+import type { Clock } from "../device/clock.ts";
+import { type OpenLink, type Outgoing, PublishRefusedError } from "./link.ts";
+import { createPace } from "./pace.ts";
+import type { Preset } from "./presets.ts";
+import { inWords, PACKET_TOO_LARGE, TOPIC_NAME_INVALID } from "./reason-codes.ts";
+
+/** Of a broker's rate this much is used: its seconds do not begin when ours do. */
+const USED_SHARE = 0.9;
+
+/** A message that waits for its turn. */
+interface Waiting {
+  readonly message: Outgoing;
+  readonly done: (error?: Error) => void;
+}
+
+/**
+ * A link that stays within what a broker takes and does not announce: such a broker ends the connection of who goes
+ * beyond it. What can never go is refused one by one; what is too much at once waits.
+ */
+export function limitLink(link: OpenLink, preset: Preset, clock: Clock): OpenLink {
+  const { publishesPerSecond = 0, subscribesPerSecond = 0, filtersPerSubscribe, inFlight } = preset;
+  const pace = createPace(publishesPerSecond * USED_SHARE, clock);
+  const subscribing = createPace(subscribesPerSecond * USED_SHARE, clock);
+  /** At most what the window of the uplink and the node's few other messages make. */
+  const waiting: Waiting[] = [];
+  let sending = false;
+
+  async function sendWaiting(): Promise<void> {
+    sending = true;
+    while (waiting.length > 0) {
+      const allowed = await pace.take(waiting.length, link.closed);
+      // A closed link settles them all.
+      const due = waiting.splice(0, link.closed.aborted ? waiting.length : allowed);
+      pace.spent(due.length);
+      for (const { message, done } of due) link.publishThen(message, done);
+    }
+    sending = false;
+  }
+
+  function publishThen(message: Outgoing, done: (error?: Error) => void): void {
+    const fault = faultOf(message, preset);
+    if (fault !== undefined) {
+      done(new PublishRefusedError(fault, inWords(fault)));
+      return;
+    }
+    const qos = Math.min(message.qos, preset.maximumQos) as Outgoing["qos"];
+    waiting.push({ message: qos === message.qos ? message : { ...message, qos }, done });
+    if (!sending) void sendWaiting();
+  }
+
+  async function inParts(
+    filters: readonly string[],
+    ask: (part: readonly string[]) => Promise<void>,
+  ): Promise<void> {
+    const size = filtersPerSubscribe ?? filters.length;
+    for (let at = 0; at < filters.length; at += size) {
+      subscribing.spent(await subscribing.take(1, link.closed));
+      await ask(filters.slice(at, at + size));
+    }
+  }
+
+  return {
+    ...link,
+    receiveMaximum: Math.min(link.receiveMaximum, inFlight ?? link.receiveMaximum),
+    publishThen,
+    publish: (message) =>
+      new Promise((resolve, reject) => publishThen(message, (error) => (error ? reject(error) : resolve()))),
+    subscribe: (filters, qos = 1) =>
+      inParts(filters, (part) => link.subscribe(part, Math.min(qos, preset.maximumQos) as Outgoing["qos"])),
+    unsubscribe: (filters) => inParts(filters, (part) => link.unsubscribe(part)),
+  };
+}
+
+/** Why the broker would end the connection over this message. */
+function faultOf({ topic, payload, retain }: Outgoing, preset: Preset): number | undefined {
+  if (topic.split("/").length > (preset.topicLevels ?? Number.POSITIVE_INFINITY)) return TOPIC_NAME_INVALID;
+  if (Buffer.byteLength(topic) > preset.topicBytes) return TOPIC_NAME_INVALID;
+  const { maximumPayloadBytes, maximumRetainedBytes = maximumPayloadBytes } = preset;
+  const bytes = typeof payload === "string" ? Buffer.byteLength(payload) : payload.length;
+  return bytes > (retain ? maximumRetainedBytes : maximumPayloadBytes) ? PACKET_TOO_LARGE : undefined;
+}
