@@ -63,7 +63,7 @@ async function measureTiers(bench: Bench, port: number): Promise<Findings> {
     notes: [
       ...notes,
       `${minutes} minutes in real time, of ${MINUTES}; ten host sensors at 1 Hz; segments in use again, as they are once an outbox has been longer`,
-      "each write(2), and a kill of the process spares only what was written, sets the file's time: by ext4's defaults that alone costs 12 KiB of journal in 5 s, which is more than twice what ten such records a second come to",
+      "each write(2), and a kill of the process spares only what was written, sets the file's time: by ext4's defaults that alone costs 12 KiB of journal in 5 s, and 16 where the inodes are in two blocks, which is more than twice what ten such records a second come to",
       "records as the outbox stores them; everything that the file system wrote counts, its journal too, and what was still in memory at the end",
     ],
   };

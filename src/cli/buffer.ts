@@ -93,7 +93,7 @@ function wholeNumber(option: string, text: string): number {
 /** A running node's own measurements; where none runs, what the segments tell. */
 async function forecastOf(
   path: string,
-  { ownerPid, intake, depth, depthBytes }: Inspection,
+  { ownerPid, intake, depth, depthBytes, stored }: Inspection,
   config: Config | undefined,
 ): Promise<ForecastJson> {
   if (ownerPid !== undefined) {
@@ -104,7 +104,7 @@ async function forecastOf(
   if (intake === undefined || config === undefined) return forecastJson({});
   const { max_size: maxSizeBytes, max_age: maxAgeMs } = config.buffer;
   return forecastJson(
-    predict(intake, { depth, depthBytes, roomBytes: maxSizeBytes, maxSizeBytes, maxAgeMs }),
+    predict(intake, { depth, depthBytes, stored, roomBytes: maxSizeBytes, maxSizeBytes, maxAgeMs }),
   );
 }
 

@@ -1,5 +1,6 @@
 import type { Clock } from "../device/clock.ts";
 import type { OutboxStatus } from "../outbox/outbox.ts";
+import type { Stored } from "../outbox/stored.ts";
 import type { ProcessVitals } from "./vitals.ts";
 
 /** What the node's own measurements say of the days to come. What is not known yet is absent. */
@@ -38,6 +39,9 @@ const LEAST_FLASH_MS = 3_600_000;
 /** An entry's header, and what its padding takes on average (outbox/FORMAT.md). */
 const STORED_OVERHEAD_BYTES = 22;
 
+/** Records on disk: fewer say nothing of the room that many would take. */
+const LEAST_STORED = 1_000;
+
 interface Look {
   readonly atMs: number;
   readonly records: number;
@@ -63,7 +67,7 @@ export function createForecaster(options: ForecastOptions): Forecaster {
       const then = looks[0]!;
       const now = look();
       const elapsedMs = now.atMs - then.atMs;
-      const { depth, depthBytes, diskBytes } = options.outbox();
+      const { depth, depthBytes, diskBytes, stored } = options.outbox();
       const roomBytes = Math.min(maxSizeBytes, diskBytes + (diskFreeBytes ?? Number.POSITIVE_INFINITY));
       return {
         ...(elapsedMs >= LEAST_INTAKE_MS &&
@@ -73,7 +77,7 @@ export function createForecaster(options: ForecastOptions): Forecaster {
               payloadBytes: now.payloadBytes - then.payloadBytes,
               elapsedMs,
             },
-            { depth, depthBytes, roomBytes, maxSizeBytes, maxAgeMs },
+            { depth, depthBytes, stored, roomBytes, maxSizeBytes, maxAgeMs },
           )),
         ...(elapsedMs >= LEAST_FLASH_MS &&
           now.flashBytes !== undefined &&
@@ -103,6 +107,8 @@ export interface Intake {
 export interface Room {
   readonly depth: number;
   readonly depthBytes: number;
+  /** What is on disk now. */
+  readonly stored: Stored;
   /** What the outbox may take and the disk has. */
   readonly roomBytes: number;
   readonly maxSizeBytes: number;
@@ -113,12 +119,19 @@ export interface Room {
 export function predict({ records, payloadBytes, elapsedMs }: Intake, room: Room): Forecast {
   const recordsPerDay = (records / elapsedMs) * WINDOW_MS;
   if (records === 0) return { recordsPerDay };
-  const { depth, depthBytes, roomBytes, maxSizeBytes, maxAgeMs } = room;
-  const freeBytes = Math.max(0, roomBytes - depthBytes - depth * STORED_OVERHEAD_BYTES);
-  const fullInMs = (freeBytes * elapsedMs) / (payloadBytes + records * STORED_OVERHEAD_BYTES);
+  const { depth, depthBytes, stored, roomBytes, maxSizeBytes, maxAgeMs } = room;
+  const freeBytes = Math.max(0, roomBytes - roomOf(depth, depthBytes, stored));
+  const fullInMs = (freeBytes * elapsedMs) / roomOf(records, payloadBytes, stored);
   if (fullInMs > maxAgeMs) return { offlineMs: maxAgeMs, limitedBy: "max_age", recordsPerDay };
   const limitedBy = roomBytes < maxSizeBytes ? "disk" : "max_size";
   return { offlineMs: fullInMs, limitedBy, recordsPerDay };
+}
+
+/** What records take on disk: by what is there, compressed as it is; without enough of it, as if each stood alone. */
+function roomOf(records: number, payloadBytes: number, stored: Stored): number {
+  if (stored.records < LEAST_STORED || stored.payloadBytes <= 0)
+    return payloadBytes + records * STORED_OVERHEAD_BYTES;
+  return payloadBytes * (stored.bytes / stored.payloadBytes);
 }
 
 /** As `health`, `fieldpost status` and `fieldpost buffer status` tell it. */

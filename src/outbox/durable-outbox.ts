@@ -7,6 +7,7 @@ import type { Drop, Entry, Opening, Outbox, OutboxStatus, StoredRecord } from ".
 import type { ProgressFile } from "./progress.ts";
 import { knownTimeMs } from "./segment-format.ts";
 import type { SegmentLog } from "./segment-log.ts";
+import { storedIn } from "./stored.ts";
 import { Waiters } from "./waiters.ts";
 import type { Waiting } from "./waiting.ts";
 import type { Worker } from "./worker.ts";
@@ -136,6 +137,7 @@ export class DurableOutbox implements Outbox {
       // Of what is delivered ahead only the number is known: its share is taken to be as large as the rest.
       depthBytes: depth === behind ? bytes : Math.round((bytes * depth) / behind),
       diskBytes: log.diskBytes,
+      stored: storedIn(log.segments, log),
       firstSeq: oldest?.seq,
       nextSeq: intake.nextSeq,
       oldestWallMs: knownTimeMs(oldest),

@@ -8,6 +8,7 @@ import { findEnd } from "./log-end.ts";
 import { LogReader } from "./log-reader.ts";
 import type { Entry } from "./outbox.ts";
 import { knownTimeMs, type LogEntry } from "./segment-format.ts";
+import { type Stored, storedIn } from "./stored.ts";
 import { intact, type Survey, survey } from "./survey.ts";
 import { readTail, tailFolder } from "./tail.ts";
 
@@ -32,6 +33,8 @@ export interface Inspection {
   readonly oldestWallMs: number | undefined;
   /** Bytes of disk the segments occupy. */
   readonly diskBytes: number;
+  /** What the segments hold, which says how much room a record takes. */
+  readonly stored: Stored;
   readonly ackedSeq: number;
   /** The youngest number on disk or in the tail. */
   readonly lastSeq: number;
@@ -75,6 +78,7 @@ export function inspectOutbox(path: string, files: FileLayer, tail?: string): In
     depthBytes: totals.bytes - bytes + waiting.reduce((sum, { payload }) => sum + payload.length, 0),
     oldestWallMs: knownTimeMs(oldest ?? waiting[0]),
     diskBytes: found.segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    stored: storedIn(found.segments, totals),
     ackedSeq,
     lastSeq: young.at(-1)?.seq ?? lastSeqOnDisk,
     intake: storedIntake(files, found.segments),

@@ -1,3 +1,5 @@
+import type { Stored } from "./stored.ts";
+
 /** A record as it is read back. */
 export interface Entry {
   readonly seq: number;
@@ -36,6 +38,8 @@ export interface OutboxStatus {
   readonly depthBytes: number;
   /** Bytes of disk the segments occupy. */
   readonly diskBytes: number;
+  /** What the segments hold, which says how much room a record takes. */
+  readonly stored: Stored;
   readonly firstSeq: number | undefined;
   /** The number that the next record will get. */
   readonly nextSeq: number;

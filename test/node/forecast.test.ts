@@ -6,10 +6,19 @@ import type { OutboxStatus } from "../../src/outbox/outbox.ts";
 
 const DAY_MS = 86_400_000;
 const MIB = 1024 ** 2;
+const NOTHING = { records: 0, payloadBytes: 0, bytes: 0 };
 
 function setUp({ flash = true } = {}) {
   const clock = new VirtualClock({ wallMs: 0 });
-  const state = { appended: 0, appendedBytes: 0, depth: 0, depthBytes: 0, diskBytes: 0, written: 5_000 };
+  const state = {
+    appended: 0,
+    appendedBytes: 0,
+    depth: 0,
+    depthBytes: 0,
+    diskBytes: 0,
+    written: 5_000,
+    stored: NOTHING,
+  };
   const forecaster = createForecaster({
     clock,
     vitals: { rssBytes: () => 0, ...(flash && { writtenBytes: () => state.written }) },
@@ -69,6 +78,20 @@ describe("the forecast", () => {
     expect(forecaster.forecast(0).offlineMs! / DAY_MS).toBeCloseTo((4 * MIB - 2_000_000) / (8_640 * 200), 0);
   });
 
+  test("takes the room that records take on disk, where there are enough of them", async () => {
+    const { forecaster, state, minutes } = setUp();
+    await minutes(120);
+    const alone = forecaster.forecast(undefined).offlineMs!;
+    // Blocks of which 178 bytes of payload take 100.
+    const compressed = { records: 5_000, payloadBytes: 5_000 * 178, bytes: 5_000 * 100 };
+    Object.assign(state, { depth: 4_000, depthBytes: 4_000 * 178, stored: compressed });
+    const { offlineMs } = forecaster.forecast(undefined);
+    expect(offlineMs! / DAY_MS).toBeCloseTo((256 * MIB - 4_000 * 100) / (8_640 * 100), 0);
+    expect(offlineMs! / alone).toBeCloseTo(2, 1);
+    Object.assign(state, { stored: { ...compressed, records: 900 } });
+    expect(forecaster.forecast(undefined).offlineMs).toBeLessThan(alone);
+  });
+
   test("leaves out what the kernel does not count", async () => {
     const { forecaster, minutes } = setUp({ flash: false });
     await minutes(120);
@@ -81,10 +104,12 @@ describe("the forecast", () => {
       payloadBytes: fc.integer({ min: 1, max: 1e9 }),
       elapsedMs: fc.integer({ min: 1, max: DAY_MS }),
     });
+    const sizes = fc.record({ roomBytes: fc.nat(1e9), depth: fc.nat(1e6), depthBytes: fc.nat(1e9) });
+    const stored = fc.record({ records: fc.nat(1e6), payloadBytes: fc.nat(1e9), bytes: fc.nat(1e9) });
     fc.assert(
-      fc.property(amounts, fc.nat(1e9), fc.nat(1e6), fc.nat(1e9), (intake, roomBytes, depth, depthBytes) => {
+      fc.property(amounts, sizes, stored, (intake, room, stored) => {
         const maxAgeMs = 30 * DAY_MS;
-        const { offlineMs } = predict(intake, { depth, depthBytes, roomBytes, maxSizeBytes: 1e9, maxAgeMs });
+        const { offlineMs } = predict(intake, { ...room, stored, maxSizeBytes: 1e9, maxAgeMs });
         expect(offlineMs).toBeGreaterThanOrEqual(0);
         expect(offlineMs).toBeLessThanOrEqual(maxAgeMs);
       }),

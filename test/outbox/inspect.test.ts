@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { inspectOutbox } from "../../src/outbox/inspect.ts";
 import { faultyFiles } from "./faulty-files.ts";
-import { FOLDER, fill, nameOf, numbers, Rig } from "./rig.ts";
+import { FOLDER, fill, nameOf, numbers, Rig, TAIL } from "./rig.ts";
 
 describe("looking into an outbox", () => {
   test("shows what a running node has stored, without changing anything", async () => {
@@ -13,7 +13,8 @@ describe("looking into an outbox", () => {
     watching.fault = (operation) =>
       operation === "write" || operation === "remove" || operation === "rename" ? "EROFS" : undefined;
     const inspection = inspectOutbox(FOLDER, watching);
-    const { depth, depthBytes, oldestWallMs, diskBytes } = outbox.status();
+    const { depth, depthBytes, oldestWallMs, diskBytes, stored } = outbox.status();
+    expect(stored.records).toBe(70);
     expect(inspection).toMatchObject({
       stream: outbox.opening.stream,
       run: 1,
@@ -22,6 +23,7 @@ describe("looking into an outbox", () => {
       depthBytes,
       oldestWallMs,
       diskBytes,
+      stored,
       ackedSeq: 50,
       lastSeq: 70,
       damaged: [],
@@ -31,6 +33,23 @@ describe("looking into an outbox", () => {
     expect(all.map(({ seq }) => seq)).toEqual(numbers(1, 70));
     expect(all.filter(({ acknowledged }) => acknowledged)).toHaveLength(50);
     expect([...inspection.entries("all", 60)].map(({ seq }) => seq)).toEqual(numbers(60, 70));
+  });
+
+  test("says how much room records take on disk: less where they came there together", async () => {
+    const room = async (options: { tail?: string }) => {
+      const rig = new Rig(options);
+      const outbox = await rig.open();
+      for (let second = 0; second < 3; second++) {
+        fill(outbox, 20);
+        await rig.clock.advance(1_000);
+      }
+      const { records, payloadBytes, bytes } = outbox.status().stored;
+      expect(inspectOutbox(FOLDER, rig.mount, options.tail).stored).toEqual({ records, payloadBytes, bytes });
+      expect(records).toBe(60);
+      return bytes / payloadBytes;
+    };
+    expect(await room({})).toBeGreaterThan(1);
+    expect(await room({ tail: TAIL })).toBeLessThan(0.8);
   });
 
   test("works where no node runs", async () => {
