@@ -18,9 +18,10 @@ let board: EmulatedBoard;
 beforeAll(async () => {
   const run = (program: string, ...args: string[]) =>
     execFileSync(program, args, { cwd: ROOT, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
+  const emulator = run("bash", join(HERE, "emulator.sh")).trim();
   const parts = run("bash", join(HERE, "setup.sh")).trim();
   run(process.execPath, "deploy/package/package.mjs", "--arch", "arm64", "--fast", "--out", folder);
-  board = await startBoard(parts, withProduct(parts), folder);
+  board = startBoard(emulator, parts, withProduct(parts), folder);
 }, 600_000);
 
 afterAll(async () => {

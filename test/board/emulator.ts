@@ -1,10 +1,7 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { readFile } from "node:fs/promises";
-import { createConnection } from "node:net";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
+import { startQemu } from "./qemu.ts";
 
 /** An emulated Raspberry Pi 3 with a TMP105 thermometer on the header's I2C bus. */
 export interface EmulatedBoard {
@@ -17,17 +14,15 @@ export interface EmulatedBoard {
   stop(): Promise<void>;
 }
 
-/** `parts`: what setup.sh printed. `initrd`: the whole root file system. `folder`: for the console and the control socket. */
-export async function startBoard(parts: string, initrd: string, folder: string): Promise<EmulatedBoard> {
-  const emulator = join(parts, "emulator");
+/**
+ * `emulator`: what emulator.sh printed. `parts`: what setup.sh printed. `initrd`: the whole root file system. `folder`: for
+ * the console and the control socket.
+ */
+export function startBoard(emulator: string, parts: string, initrd: string, folder: string): EmulatedBoard {
   const console = join(folder, "console");
-  const control = join(folder, "control");
-  // Debian 13's program with Debian 13's libraries, on whatever this machine runs.
-  const process = spawn(
-    join(emulator, "lib64/ld-linux-x86-64.so.2"),
+  const qemu = startQemu(
+    emulator,
     [
-      ...["--library-path", join(emulator, "usr/lib/x86_64-linux-gnu")],
-      ...[join(emulator, "usr/bin/qemu-system-aarch64"), "-L", join(emulator, "usr/share/qemu")],
       ...[
         "-M",
         "raspi3b",
@@ -41,15 +36,10 @@ export async function startBoard(parts: string, initrd: string, folder: string):
       // The second serial port is the header's.
       ...["-append", "console=ttyS1,115200 quiet panic=-1"],
       ...["-device", "tmp105,id=chip,bus=i2c-bus.1,address=0x48"],
-      ...["-display", "none", "-serial", "null", "-serial", `file:${console}`, "-no-reboot"],
-      ...["-qmp", `unix:${control},server=on,wait=off`],
+      ...["-serial", "null", "-serial", `file:${console}`, "-no-reboot"],
     ],
-    { stdio: ["ignore", "ignore", "pipe"] },
+    folder,
   );
-  let complaints = "";
-  process.stderr!.on("data", (data) => {
-    complaints += data;
-  });
   const printed = () => readFile(console, "utf8").catch(() => "");
   return {
     printed,
@@ -58,49 +48,20 @@ export async function startBoard(parts: string, initrd: string, folder: string):
       for (;;) {
         const found = pattern.exec(await printed());
         if (found) return found;
-        if (process.exitCode !== null || performance.now() > endMs) {
-          throw new Error(`no line came that matches ${pattern}:\n${await printed()}${complaints}`);
+        const complaint = qemu.ended();
+        if (complaint !== undefined || performance.now() > endMs) {
+          throw new Error(`no line came that matches ${pattern}:\n${await printed()}${complaint ?? ""}`);
         }
         await sleep(200);
       }
     },
-    setTemperature: (celsius) =>
-      command(control, "qom-set", {
+    async setTemperature(celsius) {
+      await qemu.control("qom-set", {
         path: "/machine/peripheral/chip",
         property: "temperature",
         value: Math.round(celsius * 1_000),
-      }),
-    stop: () => end(process),
+      });
+    },
+    stop: () => qemu.stop(),
   };
-}
-
-/** One command of the QEMU Machine Protocol. */
-async function command(
-  control: string,
-  name: string,
-  args: Readonly<Record<string, unknown>>,
-): Promise<void> {
-  const socket = createConnection(control);
-  const lines = createInterface({ input: socket })[Symbol.asyncIterator]();
-  const answer = async () => {
-    for (;;) {
-      const { value, done } = await lines.next();
-      if (done) throw new Error("the emulator hung up");
-      const message = JSON.parse(value);
-      if ("error" in message) throw new Error(message.error.desc);
-      if ("return" in message || "QMP" in message) return;
-    }
-  };
-  await answer();
-  for (const [execute, data] of [["qmp_capabilities"], [name, args]] as const) {
-    socket.write(JSON.stringify({ execute, arguments: data }));
-    await answer();
-  }
-  socket.destroy();
-}
-
-async function end(process: ChildProcess): Promise<void> {
-  if (process.exitCode !== null) return;
-  process.kill("SIGKILL");
-  await once(process, "exit");
 }

@@ -1,27 +1,13 @@
 #!/usr/bin/env bash
-# Gets what an emulated Raspberry Pi 3 needs, all of it from Debian 13: an emulator that has the Pi's I2C controllers
-# (Debian 12's has not), a kernel, and a root file system of Node.js, mosquitto and busybox. Prints the folder; made once
-# a month into a cache outside the checkout.
+# Gets what an emulated Raspberry Pi 3 needs, all of it from Debian 13: a kernel, and a root
+# file system of Node.js, mosquitto and busybox. Prints the folder; made once a month into a cache outside the checkout.
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/fieldpost"
 say() { echo "emulated board: $*" >&2; }
-fail() { say "$*"; exit 1; }
 
-[ "$(uname -m)" = x86_64 ] || fail "needs an x86_64 machine"
-declare -A needs=(
-  [mmdebstrap]=mmdebstrap [binutils]=readelf [busybox-static]=busybox [xz-utils]=xz
-  [gcc-aarch64-linux-gnu]=aarch64-linux-gnu-gcc [g++-aarch64-linux-gnu]=aarch64-linux-gnu-g++
-)
-missing=()
-for package in "${!needs[@]}"; do command -v "${needs[$package]}" >/dev/null || missing+=("$package"); done
-if [ ${#missing[@]} -gt 0 ]; then
-  { [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; } ||
-    fail "missing: ${missing[*]} (as root on Debian: apt-get install ${missing[*]})"
-  say "installing ${missing[*]}"
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-fi
+"$here/needs.sh" mmdebstrap=mmdebstrap binutils=readelf busybox-static=busybox xz-utils=xz \
+  gcc-aarch64-linux-gnu=aarch64-linux-gnu-gcc g++-aarch64-linux-gnu=aarch64-linux-gnu-g++
 
 mkdir -p "$cache"
 key="$({ cat "$here/setup.sh"; date +%Y-%m; } | sha256sum | cut -c1-12)"
@@ -33,11 +19,6 @@ fi
 rm -rf "$cache"/board-*
 work="$(mktemp -d "$cache/board-building.XXXXXX")"
 trap 'rm -rf "$work"' EXIT
-
-say "getting the emulator"
-mmdebstrap --quiet --variant=minbase --include=qemu-system-arm trixie "$work/emulator.tar" >&2
-mkdir "$work/emulator"
-tar -C "$work/emulator" -xf "$work/emulator.tar" --exclude='./dev/*'
 
 # Extracted and not installed: nothing of another architecture has to run here.
 say "getting the board's kernel and programs"
@@ -78,7 +59,7 @@ echo 'root:x:0:0::/:/bin/sh' >"$work/base/etc/passwd"
 cp "$work"/root/boot/vmlinuz-* "$work/kernel"
 cp "$from"/lib/linux-image-*/broadcom/bcm2837-rpi-3-b.dtb "$work/board.dtb"
 (cd "$work/base" && find . | busybox cpio -o -H newc 2>/dev/null) >"$work/base.cpio"
-rm -rf "$work"/{root,root.tar,emulator.tar,base}
+rm -rf "$work"/{root,root.tar,base}
 mv -T "$work" "$result"
 say "done: $result"
 echo "$result"
