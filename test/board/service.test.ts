@@ -145,7 +145,7 @@ test("killed, it leaves the relay off and comes back", async () => {
 
 test.each([
   ["stopped", "kill -STOP $(systemctl show -P MainPID fieldpost)"],
-  ["in an endless loop", "touch /run/fieldpost/hang && chown fieldpost /run/fieldpost /run/fieldpost/hang"],
+  ["in an endless loop", "touch /run/fieldpost/hang"],
 ])("%s, it is killed by systemd's watchdog, leaves the relay off and comes back", async (how, hang) => {
   await switchOn(how.replaceAll(" ", "-"));
   const restarts = await restartCount();
@@ -302,7 +302,9 @@ async function outbox(): Promise<{
   readonly newest: number;
   readonly stream: string;
 }> {
-  const { depth, stream, last_seq } = JSON.parse(await board.run("fieldpost buffer status --json"));
+  const { depth, stream, last_seq } = JSON.parse(
+    await board.run("fieldpost buffer status --json 2>/dev/null"),
+  );
   return { depth, stream, newest: last_seq };
 }
 
