@@ -32,7 +32,7 @@ export async function scanBus(bus: I2cBus): Promise<BusScan> {
   const found: FoundAddress[] = [];
   let timeouts = 0;
   for (let address = FIRST_ADDRESS; address <= LAST_ADDRESS; address++) {
-    const answer = await ask(bus, address);
+    const answer = await askAddress(bus, address);
     if (answer === "here" || answer === "owned") found.push({ address, owned: answer === "owned" });
     else if (answer !== "absent") {
       if (answer.fault !== "timeout" || ++timeouts === MAX_TIMEOUTS) return { found, error: answer.message };
@@ -41,7 +41,14 @@ export async function scanBus(bus: I2cBus): Promise<BusScan> {
   return { found };
 }
 
-async function ask(bus: I2cBus, address: number): Promise<"here" | "absent" | "owned" | I2cError> {
+/**
+ * Whether a chip is at an address: it is, it is not, a driver of the kernel has it, or why that cannot be told. Writes no
+ * byte.
+ */
+export async function askAddress(
+  bus: I2cBus,
+  address: number,
+): Promise<"here" | "absent" | "owned" | I2cError> {
   const answer = await tryTransfer(bus, address, isRead(address) ? 1 : 0);
   // An adapter without the SMBus quick command.
   if (answer instanceof I2cError && answer.fault === "unsupported" && !isRead(address))
