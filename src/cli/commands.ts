@@ -167,9 +167,11 @@ export const commands: readonly Command[] = [
   },
   {
     name: "doctor",
-    synopsis: "[--config FILE] [--simulate] [--json]",
-    summary: "Says what would keep the node from working on this board, and how to mend it",
-    details: `${CONFIG}${SIMULATE}  Ends with 1 where something is wrong.\n`,
+    synopsis: "[--config FILE] [--simulate] [--offline] [--json]",
+    summary: "Says what would keep the node from working here, and how to mend it",
+    details: `${CONFIG}${SIMULATE}  --offline       asks neither the broker nor a time server
+  Looks at configuration, machine, clock, disk, board, service and broker, all within a minute, and changes nothing. Ends
+  with 1 where something has failed.\n`,
     run: async (args, io) => (await import("./doctor.ts")).doctor(args, io),
   },
   {

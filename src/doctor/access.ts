@@ -31,7 +31,11 @@ export const user: Check = {
     const { file, machine } = patient;
     if (uid === 0)
       return [
-        warning("user", "the node would run as root", "run it as a user of its own: the package's service does"),
+        warning(
+          "user",
+          "the node would run as root",
+          "run it as a user of its own: the package's service does",
+        ),
       ];
     const by = machine.user.uid === uid ? "" : `, seen by ${machine.user.name}`;
     return [ok("user", `${name}${file.isOfService ? ", the service's" : ""}${by}`)];
@@ -54,7 +58,11 @@ export const groups: Check = {
       const what = `group ${name}`;
       if (user.groups.includes(group.gid)) return [ok(what, `${user.name} is in it`)];
       return [
-        failed(what, `${user.name} is not in it`, `sudo usermod -aG ${name} ${user.name}, then log in again or restart the service`),
+        failed(
+          what,
+          `${user.name} is not in it`,
+          `sudo usermod -aG ${name} ${user.name}, then log in again or restart the service`,
+        ),
       ];
     });
   },
@@ -77,7 +85,11 @@ export const nativePart: Check = {
       // Without it auto falls back to sysfs, which can do less.
       if (backend === "cdev") return [failed("native part", message)];
       return [
-        warning("native part", message, "until then GPIO goes through sysfs: no pulls, no count of lost edges"),
+        warning(
+          "native part",
+          message,
+          "until then GPIO goes through sysfs: no pulls, no count of lost edges",
+        ),
       ];
     }
   },

@@ -53,7 +53,11 @@ function deviceFiles({ wire, subsystem, paths, mend, ...check }: Wires): Check {
           // That the user is not in the group is said where groups are.
           const asMember = group ? { ...user, groups: [...user.groups, group.gid] } : user;
           if (may(asMember, facts, "rw")) return ok(path, inShort(facts));
-          return failed(path, `${inShort(facts)}: ${user.name} may not use it`, `in /etc/udev/rules.d/60-fieldpost.rules: SUBSYSTEM=="${subsystem}", GROUP="${GROUPS[wire]}", MODE="0660"`);
+          return failed(
+            path,
+            `${inShort(facts)}: ${user.name} may not use it`,
+            `in /etc/udev/rules.d/60-fieldpost.rules: SUBSYSTEM=="${subsystem}", GROUP="${GROUPS[wire]}", MODE="0660"`,
+          );
         }),
       );
     },
@@ -63,13 +67,17 @@ function deviceFiles({ wire, subsystem, paths, mend, ...check }: Wires): Check {
 export const i2cBuses = deviceFiles({
   id: "i2c",
   title: "I2C",
-  looksAt: "the I2C buses that are used are there (`dtparam=i2c_arm=on`, the module i2c-dev), and the node's user may use them",
+  looksAt:
+    "the I2C buses that are used are there (`dtparam=i2c_arm=on`, the module i2c-dev), and the node's user may use them",
   wire: "i2c",
   subsystem: "i2c-dev",
   paths: i2cPaths,
   async mend(machine) {
     // The adapter is there, and nothing that gives it a device file.
-    if ((await machine.names("/sys/bus/i2c/devices")).some((name) => /^i2c-\d+$/.test(name)) && (await machine.facts("/sys/class/i2c-dev")) === undefined)
+    if (
+      (await machine.names("/sys/bus/i2c/devices")).some((name) => /^i2c-\d+$/.test(name)) &&
+      (await machine.facts("/sys/class/i2c-dev")) === undefined
+    )
       return "sudo modprobe i2c-dev, and for every boot: echo i2c-dev | sudo tee /etc/modules-load.d/i2c-dev.conf";
     return mendByFirmware(machine, "dtparam=i2c_arm=on");
   },
@@ -88,7 +96,8 @@ export const spiDevices = deviceFiles({
 export const serialPorts = deviceFiles({
   id: "serial",
   title: "serial port",
-  looksAt: "the serial ports that are used are there (`enable_uart=1`, an adapter that is plugged in), and the node's user may use them",
+  looksAt:
+    "the serial ports that are used are there (`enable_uart=1`, an adapter that is plugged in), and the node's user may use them",
   wire: "serial",
   subsystem: "tty",
   paths: (patient) => devicePaths(patient, "serial"),
@@ -108,14 +117,24 @@ export const serialConsole: Check = {
     const { machine } = patient;
     const paths = devicePaths(patient, "serial");
     if (paths.length === 0) return [];
-    const consoles = [...((await machine.text("/proc/cmdline")) ?? "").matchAll(/\bconsole=(\w+)/g)].map(([, name = ""]) => name);
-    const names = (await Promise.all(paths.map(async (path) => [path, (await machine.real(path)) ?? path]))).flat().map((path) => path.replace("/dev/", ""));
+    const consoles = [...((await machine.text("/proc/cmdline")) ?? "").matchAll(/\bconsole=(\w+)/g)].map(
+      ([, name = ""]) => name,
+    );
+    const names = (await Promise.all(paths.map(async (path) => [path, (await machine.real(path)) ?? path])))
+      .flat()
+      .map((path) => path.replace("/dev/", ""));
     // On the command line a port may go by another of its names.
     const isOnHeader = names.some((name) => HEADER_PORTS.includes(name));
-    const taken = consoles.find((name) => names.includes(name) || (isOnHeader && HEADER_PORTS.includes(name)));
+    const taken = consoles.find(
+      (name) => names.includes(name) || (isOnHeader && HEADER_PORTS.includes(name)),
+    );
     if (taken === undefined) return [ok("serial console", `not on ${paths.join(", ")}`)];
     return [
-      failed("serial console", `the kernel's console is on ${taken}: it speaks in between`, "raspi-config, Interface Options, Serial Port: no login shell, hardware on; then reboot"),
+      failed(
+        "serial console",
+        `the kernel's console is on ${taken}: it speaks in between`,
+        "raspi-config, Interface Options, Serial Port: no login shell, hardware on; then reboot",
+      ),
     ];
   },
 };
@@ -128,9 +147,13 @@ export const oneWireBus: Check = {
   needs: "board",
   async run({ machine, config }) {
     if (!config.sensors.some(({ driver }) => driver.bus === "one_wire")) return [];
-    const masters = (await machine.names("/sys/bus/w1/devices")).filter((name) => name.startsWith("w1_bus_master"));
+    const masters = (await machine.names("/sys/bus/w1/devices")).filter((name) =>
+      name.startsWith("w1_bus_master"),
+    );
     if (masters.length > 0) return [ok("1-Wire", masters.join(", "))];
-    return [failed("1-Wire", "the kernel has no 1-Wire bus", await mendByFirmware(machine, "dtoverlay=w1-gpio"))];
+    return [
+      failed("1-Wire", "the kernel has no 1-Wire bus", await mendByFirmware(machine, "dtoverlay=w1-gpio")),
+    ];
   },
 };
 
@@ -138,7 +161,8 @@ export const gpioChip: Check = {
   id: "gpio-chip",
   area: "board",
   title: "GPIO chip",
-  looksAt: "the GPIO chip of `gpio.chip` is there and can be opened; with `auto`, which one is meant is clear",
+  looksAt:
+    "the GPIO chip of `gpio.chip` is there and can be opened; with `auto`, which one is meant is clear",
   async run({ board, config }) {
     if (!wiresOf(config).has("gpio")) return [];
     const { gpio } = await board.inventory();
@@ -147,6 +171,14 @@ export const gpioChip: Check = {
     const readable = gpio.filter(({ error }) => error === undefined);
     if (config.gpio.backend === "sysfs") return unreadable;
     if (readable.length === 0 && unreadable.length > 0) return unreadable;
+    if (readable.length === 0)
+      return [
+        failed(
+          what,
+          "this machine has none",
+          "is this the board that the configuration is for? uname -a, fieldpost scan",
+        ),
+      ];
     try {
       const { name, label, lineCount } = chooseChip(readable, config.gpio.chip);
       return [...unreadable, ok(what, `${name}, ${label}, ${lineCount} lines`)];

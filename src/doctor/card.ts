@@ -33,8 +33,10 @@ export const cardWear: Check = {
     const tenths = Math.max(...life.split(/\s+/).map(Number));
     const spare = Number((await machine.text(`${device.disk}/device/pre_eol_info`)) ?? PRE_EOL_NORMAL);
     const found = `${Math.min(100, tenths * 10)} % of its life is used`;
-    if (tenths > 10 || spare > PRE_EOL_NORMAL + 1) return [failed(what, `${found}: it is at its end`, "change the module")];
-    if (tenths >= WORN_TENTHS || spare > PRE_EOL_NORMAL) return [warning(what, found, "plan to change the module")];
+    if (tenths > 10 || spare > PRE_EOL_NORMAL + 1)
+      return [failed(what, `${found}: it is at its end`, "change the module")];
+    if (tenths >= WORN_TENTHS || spare > PRE_EOL_NORMAL)
+      return [warning(what, found, "plan to change the module")];
     return [ok(what, `at most ${found}`)];
   },
 };
@@ -51,7 +53,11 @@ export const cardErrors: Check = {
     if (count === undefined) return [];
     if (Number(count) === 0) return [ok("card errors", "none noted")];
     return [
-      failed("card errors", `${count} noted by the file system of ${device?.part}`, "fsck.mode=force in /boot/firmware/cmdline.txt for one boot; where they come back, change the card"),
+      failed(
+        "card errors",
+        `${count} noted by the file system of ${device?.part}`,
+        "fsck.mode=force in /boot/firmware/cmdline.txt for one boot; where they come back, change the card",
+      ),
     ];
   },
 };

@@ -38,9 +38,10 @@ export const configFile: Check = {
   id: "config-file",
   area: "configuration",
   title: "its file",
-  looksAt: "the node's user may read the file, nobody else may change it, and not everybody reads a password in it",
+  looksAt:
+    "the node's user may read the file, nobody else may change it, and not everybody reads a password in it",
   needs: "linux",
-  async run({ machine, file, config, ...patient }) {
+  async run({ machine, file, config }) {
     const facts = await machine.facts(file.path);
     if (!facts) return [failed("its file", `${file.path} cannot be looked at`)];
     const user = await nodeUser({ machine, file });
@@ -48,14 +49,22 @@ export const configFile: Check = {
     const shown = inShort(facts);
     if (!may(user, facts, "r"))
       return [
-        failed(what, `${shown}: ${user.name}, as whom the node runs, may not read it`, `chgrp ${user.name} ${file.path}; chmod 640 ${file.path}`),
+        failed(
+          what,
+          `${shown}: ${user.name}, as whom the node runs, may not read it`,
+          `chgrp ${user.name} ${file.path}; chmod 640 ${file.path}`,
+        ),
       ];
     if ((facts.mode & 0o002) !== 0)
       return [failed(what, `${shown}: everybody may change it`, `chmod 640 ${file.path}`)];
     const { password } = config.mqtt;
     if (password && file.text.includes(password) && (facts.mode & EVERYBODY) !== 0)
       return [
-        warning(what, `${shown}: everybody may read the password in it`, `chmod 640 ${file.path}, or put the password into a file of its own (\${file:…})`),
+        warning(
+          what,
+          `${shown}: everybody may read the password in it`,
+          `chmod 640 ${file.path}, or put the password into a file of its own (\${file:…})`,
+        ),
       ];
     return [ok(what, `${shown}, read by ${user.name}`)];
   },
@@ -65,10 +74,13 @@ export const secrets: Check = {
   id: "secrets",
   area: "configuration",
   title: "secrets",
-  looksAt: "the files of `${file:…}` and of systemd's credentials are there, filled, and closed to others",
+  looksAt:
+    "the files that secrets are taken from, systemd's credentials among them, are there, filled, and closed to others",
   needs: "linux",
   async run({ machine, file }) {
-    const named = [...file.text.matchAll(/^(?!\s*#).*\$\{file:([^}\n]+)\}/gm)].map(([, path = ""]) => path.trim());
+    const named = [...file.text.matchAll(/^(?!\s*#).*\$\{file:([^}\n]+)\}/gm)].map(([, path = ""]) =>
+      path.trim(),
+    );
     const diagnoses = await Promise.all([...new Set(named)].map((path) => diagnoseSecret(path, machine)));
     return diagnoses.flat();
   },
@@ -87,7 +99,11 @@ async function diagnoseSecret(path: string, machine: Patient["machine"]): Promis
   const tooOpen = (facts.mode & (isCredential ? OTHERS : EVERYBODY)) !== 0;
   if (!tooOpen) return [ok(what, `${place}: ${inShort(facts)}`)];
   return [
-    warning(what, `${place}: ${inShort(facts)}: others may read it`, `chmod ${modeFor(facts, isCredential)} ${place}`),
+    warning(
+      what,
+      `${place}: ${inShort(facts)}: others may read it`,
+      `chmod ${modeFor(facts, isCredential)} ${place}`,
+    ),
   ];
 }
 
@@ -99,26 +115,39 @@ function modeFor({ mode }: FileFacts, isCredential: boolean): string {
 /** The name that every new Raspberry Pi has, and those of systems that were given none. */
 const FACTORY_NAMES = ["raspberrypi", "localhost", "debian"];
 
+const HOSTNAME = `\${hostname}`;
+const MACHINE_ID = `\${machine_id}`;
+
 export const identity: Check = {
   id: "identity",
   area: "configuration",
   title: "identity",
-  looksAt: "what makes this node different from others (`${hostname}`, `${machine_id}`) is not what every new machine has",
+  looksAt:
+    "what makes this node different from others (`hostname`, `machine_id`) is not what every new machine has",
   needs: "linux",
   async run({ file, machine, config, board, simulated }) {
     const what = "identity";
-    if (file.text.includes("${hostname}")) {
+    if (file.text.includes(HOSTNAME)) {
       const hostname = ((await machine.text("/etc/hostname")) ?? "").trim() || board.host.hostname;
       if (!simulated && FACTORY_NAMES.includes(hostname))
         return [
-          warning(what, `\${hostname} is "${hostname}", as on every new machine: two nodes would throw each other out`, "sudo hostnamectl set-hostname NAME"),
+          warning(
+            what,
+            `\${hostname} is "${hostname}", as on every new machine: two nodes would throw each other out`,
+            "sudo hostnamectl set-hostname NAME",
+          ),
         ];
     }
-    if (file.text.includes("${machine_id}")) {
+    if (file.text.includes(MACHINE_ID)) {
       const id = ((await machine.text("/etc/machine-id")) ?? "").trim();
       if (!/^[0-9a-f]{32}$/.test(id))
         return [failed(what, "/etc/machine-id holds no id", "sudo systemd-machine-id-setup, then reboot")];
     }
-    return [ok(what, `device ${config.device.id}, client id ${config.mqtt.client_id}, topics below ${config.mqtt.topic_root}`)];
+    return [
+      ok(
+        what,
+        `device ${config.device.id}, client id ${config.mqtt.client_id}, topics below ${config.mqtt.topic_root}`,
+      ),
+    ];
   },
 };

@@ -2,7 +2,7 @@ import type { Config } from "../config/config.ts";
 import { type Pin, pinInWords } from "../device/gpio.ts";
 import { bcmOfHeader } from "../device/header.ts";
 import type { Inventory } from "../device/inventory.ts";
-import { type Check, type Diagnosis, failed, ok } from "./check.ts";
+import { type Check, type Diagnosis, failed, ok, skipped } from "./check.ts";
 
 /**
  * Who has a line that this program has. Through sysfs the kernel names the backend, `sysfs`, and goes on doing so when
@@ -30,7 +30,11 @@ function usersOf({ sensors, actuators, buses, expanders }: Config) {
 }
 
 /** Whether and why somebody else has a line; undefined: the node can take it, or has it. */
-export function takenBy(pin: Pin, { gpio: { chip, backend } }: Config, chips: Inventory["gpio"]): string | undefined {
+export function takenBy(
+  pin: Pin,
+  { gpio: { chip, backend } }: Config,
+  chips: Inventory["gpio"],
+): string | undefined {
   const owner = ownerOf(pin, chip, chips);
   if (owner === undefined || owner === OURS || owner === backend) return undefined;
   return owner || "a driver that does not say its name";
@@ -40,7 +44,8 @@ export const lines: Check = {
   id: "lines",
   area: "board",
   title: "GPIO lines",
-  looksAt: "the lines of sensors, actuators, buses and expanders exist, and no other program or overlay has one",
+  looksAt:
+    "the lines of sensors, actuators, buses and expanders exist, and no other program or overlay has one",
   async run({ board, config }) {
     const { gpio } = await board.inventory();
     const users = usersOf(config);
@@ -56,6 +61,8 @@ export const lines: Check = {
     );
     const count = users.reduce((sum, { pins }) => sum + pins.filter(isOnBoard).length, 0);
     if (wrong.length > 0 || count === 0) return wrong;
+    if (gpio.every(({ error }) => error !== undefined))
+      return [skipped("GPIO lines", "no GPIO chip can be looked at")];
     return [ok("GPIO lines", `${count} wanted, none is taken by others`)];
   },
 };

@@ -57,10 +57,10 @@ export function thisMachine(root = "/"): Machine {
     names: async (path) => (await orUndefined(files.list(path))) ?? [],
     facts: (path) =>
       orUndefined(
-        stat(join(root, path)).then(({ mode, uid, gid, ...file }) => ({
-          mode,
-          uid,
-          gid,
+        stat(join(root, path)).then((file) => ({
+          mode: file.mode,
+          uid: file.uid,
+          gid: file.gid,
           isFolder: file.isDirectory(),
         })),
       ),

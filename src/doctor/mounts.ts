@@ -17,7 +17,9 @@ export interface Mount {
 export async function mountOf(machine: Machine, path: string): Promise<Mount | undefined> {
   const mounts = parseMounts((await machine.text("/proc/self/mountinfo")) ?? "");
   const real = (await machine.real(await nearest(machine, path))) ?? path;
-  const holding = mounts.filter(({ folder }) => folder === "/" || real === folder || real.startsWith(`${folder}/`));
+  const holding = mounts.filter(
+    ({ folder }) => folder === "/" || real === folder || real.startsWith(`${folder}/`),
+  );
   // Of two on one folder the later one hides the other.
   return holding.reduce<Mount | undefined>(
     (best, mount) => (best !== undefined && best.folder.length > mount.folder.length ? best : mount),
@@ -45,5 +47,7 @@ function parseMounts(text: string): readonly Mount[] {
 
 /** Blanks and the like are written as octal numbers. */
 function unescaped(text: string): string {
-  return text.replace(/\\([0-7]{3})/g, (_whole, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
+  return text.replace(/\\([0-7]{3})/g, (_whole, digits: string) =>
+    String.fromCharCode(Number.parseInt(digits, 8)),
+  );
 }

@@ -34,7 +34,13 @@ export const outbox: Check = {
       const aside = (await machine.names(path)).filter((name) => name.endsWith(".damaged"));
       const bad = [...damaged, ...aside];
       if (bad.length > 0)
-        return [warning(what, `damaged: ${bad.join(", ")}`, "the node goes on and reports what is lost (event/dropped); damage that comes back is a failing card. fieldpost buffer export rescues the rest")];
+        return [
+          warning(
+            what,
+            `damaged: ${bad.join(", ")}`,
+            "the node goes on and reports what is lost (event/dropped); damage that comes back is a failing card. fieldpost buffer export rescues the rest",
+          ),
+        ];
       if (stream === undefined) return [ok(what, "empty")];
       return [ok(what, `${depth} ${depth === 1 ? "record waits" : "records wait"} for the broker`)];
     } catch (error) {
@@ -56,7 +62,14 @@ export const outboxOwner: Check = {
     const ownerPid = look(machine, config.buffer.path)?.ownerPid;
     if (ownerPid === undefined) return [ok(what, "nobody has it open")];
     const node = await runningNode();
-    if (node.runs && (node.view === undefined || node.view.pid === ownerPid)) return [ok(what, `the running node, process ${ownerPid}`)];
-    return [failed(what, `process ${ownerPid} has it, and answers to nobody`, `ps ${ownerPid} shows what it is: stop it, or set another buffer.path`)];
+    if (node.runs && (node.view === undefined || node.view.pid === ownerPid))
+      return [ok(what, `the running node, process ${ownerPid}`)];
+    return [
+      failed(
+        what,
+        `process ${ownerPid} has it, and answers to nobody`,
+        `ps ${ownerPid} shows what it is: stop it, or set another buffer.path`,
+      ),
+    ];
   },
 };

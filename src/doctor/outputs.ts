@@ -37,8 +37,18 @@ async function askChip(
   const place = `${path} ${formatAddress(address)}`;
   const answer = await askAddress(board.i2c(path), address);
   if (answer === "here") return ok(what, `answers at ${place}`);
-  if (answer === "absent") return failed(what, `nobody answers at ${place}`, "check wiring, power and the address pins; fieldpost scan shows what answers");
-  if (answer === "owned") return failed(what, `a driver of the kernel has ${place}`, "take its dtoverlay out of config.txt and reboot");
+  if (answer === "absent")
+    return failed(
+      what,
+      `nobody answers at ${place}`,
+      "check wiring, power and the address pins; fieldpost scan shows what answers",
+    );
+  if (answer === "owned")
+    return failed(
+      what,
+      `a driver of the kernel has ${place}`,
+      "take its dtoverlay out of config.txt and reboot",
+    );
   return failed(what, answer.message);
 }
 

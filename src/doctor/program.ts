@@ -1,6 +1,6 @@
+import { throttledFlags } from "../node/health.ts";
 import { type Check, failed, ok, skipped, warning } from "./check.ts";
 import { dropIns, valuesIn } from "./unit.ts";
-import { throttledFlags } from "../node/health.ts";
 
 /** package.json, engines. */
 const OLDEST_NODE = [20, 15] as const;
@@ -13,9 +13,14 @@ export const nodeVersion: Check = {
   async run({ machine: { nodeVersion } }) {
     const [major = 0, minor = 0] = nodeVersion.split(".").map(Number);
     const [oldestMajor, oldestMinor] = OLDEST_NODE;
-    if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return [ok("Node.js", nodeVersion)];
+    if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor))
+      return [ok("Node.js", nodeVersion)];
     return [
-      failed("Node.js", `${nodeVersion} is too old: ${OLDEST_NODE.join(".")} or newer is needed`, "the package fieldpost brings its own"),
+      failed(
+        "Node.js",
+        `${nodeVersion} is too old: ${OLDEST_NODE.join(".")} or newer is needed`,
+        "the package fieldpost brings its own",
+      ),
     ];
   },
 };
@@ -38,7 +43,11 @@ export const memory: Check = {
     return [
       enough
         ? ok("memory", found)
-        : warning("memory", `${found}; a node takes about 60 MiB`, "stop what else runs (ps aux --sort -rss), or take a board with more"),
+        : warning(
+            "memory",
+            `${found}; a node takes about 60 MiB`,
+            "stop what else runs (ps aux --sort -rss), or take a board with more",
+          ),
     ];
   },
 };
@@ -51,10 +60,16 @@ export const swap: Check = {
   needs: "board",
   async run({ machine }) {
     const [, ...lines] = ((await machine.text("/proc/swaps")) ?? "").split("\n");
-    const onDisk = lines.map((line) => line.split(/\s+/)[0] ?? "").filter((name) => name !== "" && !/zram/.test(name));
+    const onDisk = lines
+      .map((line) => line.split(/\s+/)[0] ?? "")
+      .filter((name) => name !== "" && !/zram/.test(name));
     if (onDisk.length === 0) return [ok("swap", lines.length === 0 ? "none" : "in memory only (zram)")];
     return [
-      warning("swap", `on ${onDisk.join(", ")}: wears a card`, "sudo swapoff -a, and sudo systemctl disable --now dphys-swapfile (or take the line out of /etc/fstab)"),
+      warning(
+        "swap",
+        `on ${onDisk.join(", ")}: wears a card`,
+        "sudo swapoff -a, and sudo systemctl disable --now dphys-swapfile (or take the line out of /etc/fstab)",
+      ),
     ];
   },
 };
@@ -63,7 +78,8 @@ export const power: Check = {
   id: "power",
   area: "machine",
   title: "power supply",
-  looksAt: "the Raspberry Pi's firmware has seen no under-voltage, now or since boot, and has not slowed the processor down",
+  looksAt:
+    "the Raspberry Pi's firmware has seen no under-voltage, now or since boot, and has not slowed the processor down",
   async run({ board }) {
     const word = await board.host.throttled();
     if (word === undefined) return [];
@@ -71,11 +87,18 @@ export const power: Check = {
     const flags = Object.entries(throttledFlags(word)).flatMap(([name, isSet]) => (isSet ? [name] : []));
     const now = flags.filter((name) => !name.endsWith("_since_boot"));
     const inWords = (names: readonly string[]) => names.map((name) => name.replaceAll("_", " ")).join(", ");
-    const mend = "a supply of 5.1 V and 3 A (5 A for a Pi 5) on a short, thick cable; nothing hungry on the USB ports";
+    const mend =
+      "a supply of 5.1 V and 3 A (5 A for a Pi 5) on a short, thick cable; nothing hungry on the USB ports";
     if (now.includes("under_voltage")) return [failed(what, `${inWords(now)}, right now`, mend)];
     if (now.length > 0) return [warning(what, `${inWords(now)}, right now`, "cool it: a heat sink, air")];
     if (flags.length > 0)
-      return [warning(what, inWords(flags), flags.some((name) => name.startsWith("under")) ? mend : "cool it: a heat sink, air")];
+      return [
+        warning(
+          what,
+          inWords(flags),
+          flags.some((name) => name.startsWith("under")) ? mend : "cool it: a heat sink, air",
+        ),
+      ];
     return [ok(what, "no under-voltage since boot")];
   },
 };
@@ -95,7 +118,11 @@ export const temperature: Check = {
     return [
       celsius < HOT_CELSIUS
         ? ok("temperature", found)
-        : warning("temperature", `${found}: it slows down from ${HOT_CELSIUS} °C on`, "a heat sink, air, shade; in a closed box it gets hotter still"),
+        : warning(
+            "temperature",
+            `${found}: it slows down from ${HOT_CELSIUS} °C on`,
+            "a heat sink, air, shade; in a closed box it gets hotter still",
+          ),
     ];
   },
 };
@@ -113,19 +140,34 @@ export const watchdog: Check = {
     const devices = (await machine.names("/sys/class/watchdog")).filter((name) => /^watchdog\d+$/.test(name));
     const [device] = devices;
     if (device === undefined)
-      return [warning(what, "the kernel has none: a machine that hangs stays so", "dtparam=watchdog=on in config.txt, then reboot")];
+      return [
+        warning(
+          what,
+          "the kernel has none: a machine that hangs stays so",
+          "dtparam=watchdog=on in config.txt, then reboot",
+        ),
+      ];
     const read = (file: string) => machine.text(`/sys/class/watchdog/${device}/${file}`);
-    const [state, identity = device, timeout] = await Promise.all([read("state"), read("identity"), read("timeout")]);
+    const [state, identity = device, timeout] = await Promise.all([
+      read("state"),
+      read("identity"),
+      read("timeout"),
+    ]);
     // Not every kernel tells the state; then what systemd was told counts.
     const settings = [
       (await machine.text("/etc/systemd/system.conf")) ?? "",
       ...(await dropIns(machine, SYSTEMD_FOLDERS, "system.conf")),
     ].join("\n");
     const wanted = valuesIn(settings, "RuntimeWatchdogSec").at(-1);
-    const isFed = state === undefined ? wanted !== undefined && !/^(0|off)$/.test(wanted) : state === "active";
+    const isFed =
+      state === undefined ? wanted !== undefined && !/^(0|off)$/.test(wanted) : state === "active";
     if (isFed) return [ok(what, `${identity} is armed${timeout === undefined ? "" : `, ${timeout} s`}`)];
     return [
-      warning(what, `${identity} is there, and nobody feeds it`, "RuntimeWatchdogSec=14s below [Manager] in /etc/systemd/system.conf.d/watchdog.conf, then sudo systemctl daemon-reexec"),
+      warning(
+        what,
+        `${identity} is there, and nobody feeds it`,
+        "RuntimeWatchdogSec=14s below [Manager] in /etc/systemd/system.conf.d/watchdog.conf, then sudo systemctl daemon-reexec",
+      ),
     ];
   },
 };
@@ -143,7 +185,11 @@ export const cgroups: Check = {
     if (controllers === undefined) return [skipped(what, "this system has no control groups of version 2")];
     if (controllers.split(/\s+/).includes("memory")) return [ok(what, "kept by the kernel")];
     return [
-      warning(what, "the kernel does not keep the service's MemoryMax", "cgroup_enable=memory in /boot/firmware/cmdline.txt (one line), then reboot"),
+      warning(
+        what,
+        "the kernel does not keep the service's MemoryMax",
+        "cgroup_enable=memory in /boot/firmware/cmdline.txt (one line), then reboot",
+      ),
     ];
   },
 };
@@ -161,7 +207,11 @@ export const wifi: Check = {
     if (dbm === undefined) return [];
     if (dbm >= WEAK_DBM) return [ok("Wi-Fi", `${dbm} dBm`)];
     return [
-      warning("Wi-Fi", `${dbm} dBm is weak`, "move the board or its access point; an aerial outside a metal box; a cable"),
+      warning(
+        "Wi-Fi",
+        `${dbm} dBm is weak`,
+        "move the board or its access point; an aerial outside a metal box; a cable",
+      ),
     ];
   },
 };

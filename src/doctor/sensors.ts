@@ -46,7 +46,8 @@ export const sensors: Check = {
   id: "sensors",
   area: "board",
   title: "sensors",
-  looksAt: "each sensor answers: it is opened and read once. A running node keeps its GPIO inputs and serial ports to itself",
+  looksAt:
+    "each sensor answers: it is opened and read once. A running node keeps its GPIO inputs and serial ports to itself",
   limitMs: READ_LIMIT_MS + 5_000,
   async run(patient) {
     const { gpio } = await patient.board.inventory();
@@ -56,11 +57,15 @@ export const sensors: Check = {
     // Side by side, as a node does it: each bus sees to it that one speaks at a time.
     return Promise.all(
       patient.config.sensors.map(async (sensor) => {
-        const why = running && EXCLUSIVE.includes(sensor.driver.bus) ? "the running node has its line" : await missing(sensor, patient);
+        const why =
+          running && EXCLUSIVE.includes(sensor.driver.bus)
+            ? "the running node has its line"
+            : await missing(sensor, gpio.length, patient);
         if (why !== undefined) return skipped(`sensor ${sensor.id}`, why);
         const { driver, options } = sensor;
         const pins = driver.bus === "gpio" ? driver.pins(options) : [];
-        if (pins.some((pin) => takenBy(pin, patient.config, gpio) !== undefined)) return skipped(`sensor ${sensor.id}`, "its line is taken");
+        if (pins.some((pin) => takenBy(pin, patient.config, gpio) !== undefined))
+          return skipped(`sensor ${sensor.id}`, "its line is taken");
         return checkSensor(patient, sensor);
       }),
     );
@@ -68,12 +73,21 @@ export const sensors: Check = {
 };
 
 /** What is said of its bus already. */
-async function missing({ driver, i2cPath, devicePath }: SensorConfig, { board, machine, simulated }: Patient): Promise<string | undefined> {
+async function missing(
+  { driver, i2cPath, devicePath }: SensorConfig,
+  gpioChips: number,
+  { board, machine, simulated, config }: Patient,
+): Promise<string | undefined> {
   if (simulated) return undefined;
   const path = driver.bus === "i2c" ? (i2cPath ?? board.defaultI2c) : devicePath;
   if (path !== undefined && (await machine.facts(path)) === undefined) return `${path} is not there`;
-  if (driver.bus === "one_wire" && !(await machine.names("/sys/bus/w1/devices")).some((name) => name.startsWith("w1_bus_master")))
+  if (
+    driver.bus === "one_wire" &&
+    !(await machine.names("/sys/bus/w1/devices")).some((name) => name.startsWith("w1_bus_master"))
+  )
     return "there is no 1-Wire bus";
+  if (driver.bus === "gpio" && gpioChips === 0 && config.gpio.backend !== "sysfs")
+    return "there is no GPIO chip";
   return undefined;
 }
 
@@ -98,7 +112,11 @@ async function checkSensor(patient: Patient, sensor: SensorConfig): Promise<Diag
   }
 }
 
-async function fixFor(fault = "", sensor: SensorConfig, { machine, simulated }: Patient): Promise<string | undefined> {
+async function fixFor(
+  fault = "",
+  sensor: SensorConfig,
+  { machine, simulated }: Patient,
+): Promise<string | undefined> {
   const overlay = fault === "absent" ? overlayFor(sensor) : undefined;
   const known = FIXES[fault]?.[sensor.driver.bus];
   if (overlay === undefined || simulated) return known;

@@ -1,6 +1,10 @@
+import { resolve } from "node:path";
 import { type Check, failed, ok, skipped, warning } from "./check.ts";
+import type { Machine } from "./machine.ts";
 import { processes } from "./time.ts";
 import { dropIns, readUnit, valuesIn } from "./unit.ts";
+
+const SERVICE_CONFIG = "/etc/fieldpost/fieldpost.yaml";
 
 export const runningNode: Check = {
   id: "node",
@@ -8,25 +12,46 @@ export const runningNode: Check = {
   title: "node",
   looksAt: "a node that runs has its broker, and no second one runs beside it",
   needs: "linux",
-  async run({ machine, runningNode }) {
+  async run({ machine, file, runningNode }) {
     const what = "node";
     const node = await runningNode();
-    const others = await nodesAmong(machine);
+    const others = await nodesAmong(machine, file.path);
     if (others.length > 1)
-      return [warning(what, `several run here: processes ${others.join(", ")}`, "fine where each has its own device.id and buffer.path; else stop those that are too many")];
-    if (!node.runs) return [ok(what, others.length === 0 ? "none runs with this outbox" : `one runs with another outbox, process ${others[0]}`)];
+      return [
+        warning(
+          what,
+          `several run with this configuration: processes ${others.join(", ")}`,
+          "stop all but one: they would throw each other out at the broker",
+        ),
+      ];
+    if (!node.runs) return [ok(what, "none runs with this configuration")];
     if (!node.view) return [skipped(what, "one runs, and this user may not talk to it: try sudo")];
     const { pid, link } = node.view;
     if (link.connected) return [ok(what, `runs, process ${pid}, connected to ${link.server}`)];
-    return [warning(what, `runs, process ${pid}, without a broker: ${link.last_error ?? "it has just begun"}`, "see what is said of the broker below")];
+    return [
+      warning(
+        what,
+        `runs, process ${pid}, without a broker: ${link.last_error ?? "it has just begun"}`,
+        "see what is said of the broker below",
+      ),
+    ];
   },
 };
 
-/** Processes that run `fieldpost run`. */
-async function nodesAmong(machine: Parameters<typeof processes>[0]): Promise<readonly number[]> {
+/** Processes that run `fieldpost run` with this configuration. */
+async function nodesAmong(machine: Machine, configPath: string): Promise<readonly number[]> {
   const all = await processes(machine);
-  const lines = await Promise.all(all.map(({ pid }) => machine.text(`/proc/${pid}/cmdline`)));
-  return all.flatMap(({ pid }, at) => (/fieldpost(\.js)?\0run(\0|$)/.test(lines[at] ?? "") ? [pid] : []));
+  const isNode = await Promise.all(
+    all.map(async ({ pid }) => {
+      const words = ((await machine.text(`/proc/${pid}/cmdline`)) ?? "").split("\0");
+      const at = words.indexOf("run");
+      if (at < 1 || !/(^|\/)fieldpost(\.js)?$/.test(words[at - 1]!)) return false;
+      const named = words.findIndex((word) => /^(-c|--config)(=|$)/.test(word));
+      const file = named < 0 ? SERVICE_CONFIG : (/=(.*)/.exec(words[named]!)?.[1] ?? words[named + 1] ?? "");
+      return resolve((await machine.real(`/proc/${pid}/cwd`)) ?? "/", file) === configPath;
+    }),
+  );
+  return all.flatMap(({ pid }, at) => (isNode[at] ? [pid] : []));
 }
 
 export const service: Check = {
@@ -40,11 +65,20 @@ export const service: Check = {
     if (!(await machine.facts("/run/systemd/system"))) return [skipped(what, "systemd does not run here")];
     if (!file.isOfService) return [skipped(what, "this is not the configuration of the service")];
     const unit = await readUnit(machine);
-    if (!unit) return [failed(what, "not installed: no node runs after a reboot", "install the package (fieldpost deploy does it)")];
+    if (!unit)
+      return [
+        failed(
+          what,
+          "not installed: no node runs after a reboot",
+          "install the package (fieldpost deploy does it)",
+        ),
+      ];
     // A link to the unit, which need not lead anywhere that this user may look.
     const wanted = await machine.names("/etc/systemd/system/multi-user.target.wants");
     if (wanted.includes("fieldpost.service")) return [ok(what, `installed and enabled (${unit.path})`)];
-    return [failed(what, "not enabled: no node runs after a reboot", "sudo systemctl enable --now fieldpost")];
+    return [
+      failed(what, "not enabled: no node runs after a reboot", "sudo systemctl enable --now fieldpost"),
+    ];
   },
 };
 
@@ -52,14 +86,22 @@ export const safeOutputs: Check = {
   id: "safe-outputs",
   area: "service",
   title: "safe outputs",
-  looksAt: "where there are actuators, the service runs `fieldpost safe` after any exit (ExecStopPost): the board goes on driving its outputs",
+  looksAt:
+    "where there are actuators, the service runs `fieldpost safe` after any exit (ExecStopPost): the board goes on driving its outputs",
   needs: "board",
   async run({ machine, file, config }) {
     const unit = file.isOfService && config.actuators.length > 0 ? await readUnit(machine) : undefined;
     if (!unit) return [];
     const what = "safe outputs";
-    if (unit.values("ExecStopPost").some((command) => /\bsafe\b/.test(command))) return [ok(what, "fieldpost safe runs after any exit")];
-    return [failed(what, "after a crash the outputs stay as they are", "ExecStopPost=/usr/bin/fieldpost safe in the service (systemctl cat fieldpost shows what takes it away)")];
+    if (unit.values("ExecStopPost").some((command) => /\bsafe\b/.test(command)))
+      return [ok(what, "fieldpost safe runs after any exit")];
+    return [
+      failed(
+        what,
+        "after a crash the outputs stay as they are",
+        "ExecStopPost=/usr/bin/fieldpost safe in the service (systemctl cat fieldpost shows what takes it away)",
+      ),
+    ];
   },
 };
 
@@ -79,10 +121,18 @@ export const journal: Check = {
       ...(await dropIns(machine, JOURNALD_FOLDERS, "journald.conf")),
     ].join("\n");
     const storage = valuesIn(settings, "Storage").at(-1) ?? "auto";
-    const onDisk = storage === "persistent" || (storage === "auto" && (await machine.facts("/var/log/journal")) !== undefined);
+    const onDisk =
+      storage === "persistent" ||
+      (storage === "auto" && (await machine.facts("/var/log/journal")) !== undefined);
     if (!onDisk) return [ok(what, "in memory")];
     const limit = valuesIn(settings, "SystemMaxUse").at(-1);
     if (limit !== undefined) return [ok(what, `at most ${limit} on disk`)];
-    return [warning(what, "on disk without a limit of its own: up to a tenth of the card", "SystemMaxUse=32M below [Journal] in /etc/systemd/journald.conf, then sudo systemctl restart systemd-journald")];
+    return [
+      warning(
+        what,
+        "on disk without a limit of its own: up to a tenth of the card",
+        "SystemMaxUse=32M below [Journal] in /etc/systemd/journald.conf, then sudo systemctl restart systemd-journald",
+      ),
+    ];
   },
 };

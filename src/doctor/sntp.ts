@@ -45,23 +45,42 @@ export function sntp(clock: Clock, port = PORT): AskTime {
         settle();
       };
       const fail = (message: string) => end(() => reject(new Error(message)));
-      void clock.sleep(ANSWER_MS, over.signal).then(() => fail(`no answer within ${ANSWER_MS / 1000} s (UDP port ${port})`));
+      void clock
+        .sleep(ANSWER_MS, over.signal)
+        .then(() => fail(`no answer within ${ANSWER_MS / 1000} s (UDP port ${port})`));
       const request = Buffer.alloc(PACKET_BYTES);
       let sentMs = 0;
-      socket.once("error", ({ code, message }: NodeJS.ErrnoException) => fail(code === "ENOTFOUND" || code === "EAI_AGAIN" ? "no such host" : message));
+      socket.once("error", ({ code, message }: NodeJS.ErrnoException) =>
+        fail(code === "ENOTFOUND" || code === "EAI_AGAIN" ? "no such host" : message),
+      );
       socket.on("message", (answer) => {
         const receivedMs = clock.wallMs();
         // What is not an answer to this question is nobody's business.
-        if (answer.length < PACKET_BYTES || !answer.subarray(ORIGIN, RECEIVE).equals(request.subarray(TRANSMIT))) return;
+        if (
+          answer.length < PACKET_BYTES ||
+          !answer.subarray(ORIGIN, RECEIVE).equals(request.subarray(TRANSMIT))
+        )
+          return;
         const wrong = whatIsWrong(answer);
         if (wrong !== undefined) fail(wrong);
-        else end(() => resolve(compare({ sentMs, receivedMs, serverGotMs: readMs(answer, RECEIVE), serverSentMs: readMs(answer, TRANSMIT) })));
+        else
+          end(() =>
+            resolve(
+              compare({
+                sentMs,
+                receivedMs,
+                serverGotMs: readMs(answer, RECEIVE),
+                serverSentMs: readMs(answer, TRANSMIT),
+              }),
+            ),
+          );
       });
       request[0] = CLIENT;
       sentMs = clock.wallMs();
       writeMs(request, TRANSMIT, sentMs);
       socket.send(request, port, server, (error) => {
-        if (error) fail((error as NodeJS.ErrnoException).code === "ENOTFOUND" ? "no such host" : error.message);
+        if (error)
+          fail((error as NodeJS.ErrnoException).code === "ENOTFOUND" ? "no such host" : error.message);
       });
     });
 }

@@ -1,6 +1,6 @@
-import { usesWallTime } from "../rules/rule.ts";
 import { isSecure } from "../mqtt/server.ts";
-import { type Check, type Diagnosis, failed, ok, skipped, warning } from "./check.ts";
+import { usesWallTime } from "../rules/rule.ts";
+import { type Check, type Diagnosis, failed, ok, warning } from "./check.ts";
 import type { Machine } from "./machine.ts";
 import type { Patient } from "./patient.ts";
 import { dropIns, valuesIn } from "./unit.ts";
@@ -15,7 +15,8 @@ export const clockSet: Check = {
     const now = new Date(clock.wallMs()).toISOString().replace(/\.\d+/, "");
     if (clock.synced()) return [ok("clock", `set; it is ${now}`)];
     const found = `not set since the machine started; it says ${now}`;
-    const fix = "wait for a time server (timedatectl shows it), or set it by hand: sudo date -u -s 'YYYY-MM-DD hh:mm'";
+    const fix =
+      "wait for a time server (timedatectl shows it), or set it by hand: sudo date -u -s 'YYYY-MM-DD hh:mm'";
     return [
       config.mqtt.url.some(isSecure)
         ? failed("clock", `${found}: no certificate can be checked`, fix)
@@ -43,12 +44,20 @@ export const timeService: Check = {
     const names = new Set((await processes(machine)).map(({ name }) => name));
     const keeper = Object.entries(KEEPERS).find(([process]) => names.has(process));
     if (keeper) return [ok("time service", `${keeper[1]} runs`)];
-    return [warning("time service", "nobody keeps the clock: it will drift by seconds a day", "sudo timedatectl set-ntp true")];
+    return [
+      warning(
+        "time service",
+        "nobody keeps the clock: it will drift by seconds a day",
+        "sudo timedatectl set-ntp true",
+      ),
+    ];
   },
 };
 
 /** Processes by the kernel's name for them (comm: at most 15 letters). */
-export async function processes(machine: Machine): Promise<readonly { readonly pid: number; readonly name: string }[]> {
+export async function processes(
+  machine: Machine,
+): Promise<readonly { readonly pid: number; readonly name: string }[]> {
   const pids = (await machine.names("/proc")).filter((name) => /^\d+$/.test(name));
   const names = await Promise.all(pids.map((pid) => machine.text(`/proc/${pid}/comm`)));
   return pids.flatMap((pid, at) => (names[at] === undefined ? [] : [{ pid: Number(pid), name: names[at] }]));
@@ -65,7 +74,8 @@ export const clockOffset: Check = {
   id: "clock-offset",
   area: "clock",
   title: "clock offset",
-  looksAt: "the clock is within a second of a time server's (SNTP, one question to the one that this machine uses)",
+  looksAt:
+    "the clock is within a second of a time server's (SNTP, one question to the one that this machine uses)",
   needs: "broker",
   async run({ machine, askTime, clock }) {
     const what = "clock offset";
@@ -87,8 +97,15 @@ function noAnswer(server: string, message: string, machine: Machine, synced: boo
   const what = "clock offset";
   const said = machine.kernelClock();
   if (synced && said && said.maxErrorUs < NOTICEABLE_S * 1e6)
-    return ok(what, `at most ${inSeconds(said.maxErrorUs / 1e6)}, by the kernel's own estimate (${server}: ${message})`);
-  return warning(what, `${server}: ${message}`, "open UDP port 123, or name a server of your network in /etc/systemd/timesyncd.conf (NTP=)");
+    return ok(
+      what,
+      `at most ${inSeconds(said.maxErrorUs / 1e6)}, by the kernel's own estimate (${server}: ${message})`,
+    );
+  return warning(
+    what,
+    `${server}: ${message}`,
+    "open UDP port 123, or name a server of your network in /etc/systemd/timesyncd.conf (NTP=)",
+  );
 }
 
 function inSeconds(seconds: number): string {
@@ -101,9 +118,13 @@ async function timeServers(machine: Machine): Promise<readonly string[]> {
   const main = (await machine.text("/etc/systemd/timesyncd.conf")) ?? "";
   const texts = [main, ...(await dropIns(machine, folders, "timesyncd.conf"))].join("\n");
   const chrony = (await machine.text("/etc/chrony/chrony.conf")) ?? "";
-  const named = [...valuesIn(texts, "NTP"), ...valuesIn(texts, "FallbackNTP")].flatMap((names) => names.split(/\s+/));
+  const named = [...valuesIn(texts, "NTP"), ...valuesIn(texts, "FallbackNTP")].flatMap((names) =>
+    names.split(/\s+/),
+  );
   const ofChrony = [...chrony.matchAll(/^(?:server|pool)\s+(\S+)/gm)].map(([, name = ""]) => name);
-  const shown = valuesIn(main.replaceAll(/^#(?=FallbackNTP=)/gm, ""), "FallbackNTP").flatMap((names) => names.split(/\s+/));
+  const shown = valuesIn(main.replaceAll(/^#(?=FallbackNTP=)/gm, ""), "FallbackNTP").flatMap((names) =>
+    names.split(/\s+/),
+  );
   return [...named, ...ofChrony, ...shown];
 }
 
@@ -119,11 +140,20 @@ export const batteryClock: Check = {
     const what = "battery clock";
     const [rtc] = (await machine.names("/sys/class/rtc")).filter((name) => /^rtc\d+$/.test(name));
     if (rtc === undefined)
-      return [ok(what, "none: after a power cut the clock waits for the network, and readings are repaired later")];
+      return [
+        ok(what, "none: after a power cut the clock waits for the network, and readings are repaired later"),
+      ];
     const seconds = await machine.text(`/sys/class/rtc/${rtc}/since_epoch`);
     const name = (await machine.text(`/sys/class/rtc/${rtc}/name`)) ?? rtc;
-    if (seconds !== undefined && Number(seconds) * 1000 >= EARLIEST_TRUE_MS) return [ok(what, `${name} holds the time`)];
-    return [warning(what, `${name} holds no time: its battery is missing or empty, or it was never set`, "a new battery, then sudo hwclock -w")];
+    if (seconds !== undefined && Number(seconds) * 1000 >= EARLIEST_TRUE_MS)
+      return [ok(what, `${name} holds the time`)];
+    return [
+      warning(
+        what,
+        `${name} holds no time: its battery is missing or empty, or it was never set`,
+        "a new battery, then sudo hwclock -w",
+      ),
+    ];
   },
 };
 
@@ -134,7 +164,8 @@ export const timeZone: Check = {
   id: "time-zone",
   area: "clock",
   title: "time zone",
-  looksAt: "rules that look at the time of day have a time zone: `location.time_zone`, or the system's if that is not just UTC",
+  looksAt:
+    "rules that look at the time of day have a time zone: `location.time_zone`, or the system's if that is not just UTC",
   async run({ config, machine }: Patient) {
     const what = "time zone";
     if (!config.rules.some(usesWallTime)) return [];
@@ -142,7 +173,13 @@ export const timeZone: Check = {
     if (time_zone !== undefined) return [ok(what, time_zone)];
     const zone = (await systemZone(machine)) ?? "UTC";
     if (!NOBODYS_ZONES.includes(zone)) return [ok(what, `${zone}, the system's`)];
-    return [warning(what, `rules look at the time of day, and the system's zone is ${zone}`, "location: { time_zone: Europe/Berlin } in the configuration, or sudo timedatectl set-timezone")];
+    return [
+      warning(
+        what,
+        `rules look at the time of day, and the system's zone is ${zone}`,
+        "location: { time_zone: Europe/Berlin } in the configuration, or sudo timedatectl set-timezone",
+      ),
+    ];
   },
 };
 

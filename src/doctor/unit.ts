@@ -3,7 +3,12 @@ import type { Machine } from "./machine.ts";
 const NAME = "fieldpost.service";
 
 /** systemd.unit(5), "Unit File Load Path": the first that there is counts. */
-const FOLDERS = ["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
+const FOLDERS = [
+  "/etc/systemd/system",
+  "/run/systemd/system",
+  "/usr/lib/systemd/system",
+  "/lib/systemd/system",
+];
 
 /** A unit of systemd with its drop-ins. */
 export interface Unit {

@@ -41,11 +41,13 @@ export interface Group {
 /** As group(5) has them. */
 export async function groupsOf(machine: Machine): Promise<readonly Group[]> {
   const text = (await machine.text("/etc/group")) ?? "";
-  return [...text.matchAll(/^([^:\n]+):[^:\n]*:(\d+):([^:\n]*)$/gm)].map(([, name = "", gid, members = ""]) => ({
-    name,
-    gid: Number(gid),
-    members: members.split(","),
-  }));
+  return [...text.matchAll(/^([^:\n]+):[^:\n]*:(\d+):([^:\n]*)$/gm)].map(
+    ([, name = "", gid, members = ""]) => ({
+      name,
+      gid: Number(gid),
+      members: members.split(","),
+    }),
+  );
 }
 
 const BITS = { r: 4, w: 2, x: 1 } as const;

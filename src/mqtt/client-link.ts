@@ -108,6 +108,8 @@ export function createLink(options: ClientLinkOptions): OpenLink {
     version: options.version,
     receiveMaximum: limits.receiveMaximum,
     maximumPacketBytes: limits.maximumPacketBytes,
+    maximumQos: limits.maximumQos,
+    retainAvailable: limits.retainAvailable,
     closed: closing.signal,
     publishThen,
     publish: (message) =>

@@ -45,6 +45,10 @@ export interface Link {
 
 /** What the owner of a link may do beside using it. */
 export interface OpenLink extends Link {
+  /** The broker's Maximum QoS (MQTT 5, section 3.2.2.3.4): a message with more is sent with this. */
+  readonly maximumQos: 0 | 1 | 2;
+  /** Whether the broker keeps retained messages (MQTT 5, section 3.2.2.3.5). */
+  readonly retainAvailable: boolean;
   /** {@link publish} without a promise a message, for a flood of them. Calls `done` exactly once. */
   publishThen(message: Outgoing, done: (error?: Error) => void): void;
   /**

@@ -6,6 +6,8 @@ export function closableLink(closing: AbortController, version: 4 | 5 = 5): Open
     version,
     receiveMaximum: 65_535,
     maximumPacketBytes: Number.POSITIVE_INFINITY,
+    maximumQos: 2,
+    retainAvailable: true,
     closed: closing.signal,
     publish: async () => {},
     publishThen: (_message, done) => done(),

@@ -40,6 +40,8 @@ function fakeLink(clock: VirtualClock, options: { receiveMaximum?: number; manua
     version: 5,
     receiveMaximum: options.receiveMaximum ?? 65_535,
     maximumPacketBytes: Number.POSITIVE_INFINITY,
+    maximumQos: 2,
+    retainAvailable: true,
     closed: closing.signal,
     publish: (message) =>
       new Promise((resolve, reject) => publishThen(message, (error) => (error ? reject(error) : resolve()))),

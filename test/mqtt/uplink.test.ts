@@ -21,6 +21,8 @@ function fakeLink({ receiveMaximum = 65_535 } = {}): FakeLink {
     version: 5,
     receiveMaximum,
     maximumPacketBytes: Number.POSITIVE_INFINITY,
+    maximumQos: 2,
+    retainAvailable: true,
     closed: closing.signal,
     waiting,
     publish: unused,
