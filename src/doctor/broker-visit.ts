@@ -58,25 +58,35 @@ export interface VisitOptions {
 export function brokerVisit(server: Server, { mqtt, clientId, clock }: VisitOptions): BrokerVisit {
   const takers: ((message: Incoming) => void)[] = [];
   let linked: OpenLink | undefined;
-  const limited = <T>(what: string, work: Promise<T>) => withDeadline(clock, what, STEP_MS, work);
+  /** What is not done in its time is dropped. */
+  async function limited<T>(what: string, work: (over: AbortSignal) => Promise<T>): Promise<T> {
+    const over = new AbortController();
+    try {
+      return await withDeadline(clock, what, STEP_MS, work(over.signal));
+    } finally {
+      over.abort();
+    }
+  }
   const addresses = once(async () => {
     if (server.scheme === "mqtt+unix" || isIP(server.host) !== 0) return [server.host];
-    const found = await limited("looking the name up", lookup(server.host, { all: true })).catch((error) => {
-      throw inWords(error, server);
-    });
+    const found = await limited("looking the name up", () => lookup(server.host, { all: true })).catch(
+      (error) => {
+        throw inWords(error, server);
+      },
+    );
     return found.map(({ address }) => address);
   });
   const reach = once(async () => {
     await after(addresses());
     const startMs = clock.monotonicMs();
-    await limited("connecting", tryPort(server)).catch((error) => {
+    await limited("connecting", (over) => tryPort(server, over)).catch((error) => {
       throw inWords(error, server);
     });
     return clock.monotonicMs() - startMs;
   });
   const handshake = once(async () => {
     await after(reach());
-    return limited("the TLS handshake", shakeHands(server, mqtt.tls)).catch((error) => {
+    return limited("the TLS handshake", (over) => shakeHands(server, mqtt.tls, over)).catch((error) => {
       throw inWords(error, server);
     });
   });
@@ -144,10 +154,10 @@ export function inWords(error: Error, server: Server): Error {
   return new Error(explained.message.replace(`${formatServer(server)}: `, ""), { cause: error });
 }
 
-function tryPort({ scheme, host, port }: Server): Promise<void> {
+function tryPort({ scheme, host, port }: Server, over: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = scheme === "mqtt+unix" ? connectTcp({ path: host }) : connectTcp({ host, port });
-    socket.setTimeout(STEP_MS, () => socket.destroy());
+    over.addEventListener("abort", () => socket.destroy(), { once: true });
     socket.once("error", reject).once("connect", () => {
       socket.destroy();
       resolve();
@@ -155,7 +165,7 @@ function tryPort({ scheme, host, port }: Server): Promise<void> {
   });
 }
 
-async function shakeHands(server: Server, tls: Config["mqtt"]["tls"]): Promise<Handshake> {
+async function shakeHands(server: Server, tls: Config["mqtt"]["tls"], over: AbortSignal): Promise<Handshake> {
   const { checkServerIdentity, connect } = await import("node:tls");
   const read = async (path: string | undefined) => (path === undefined ? undefined : await readFile(path));
   const [ca, cert, key] = await Promise.all([read(tls?.ca), read(tls?.cert), read(tls?.key)]);
@@ -173,7 +183,7 @@ async function shakeHands(server: Server, tls: Config["mqtt"]["tls"]): Promise<H
       // Looked at apart, so that one fault does not hide another.
       checkServerIdentity: () => undefined,
     });
-    socket.setTimeout(STEP_MS, () => socket.destroy(new Error("no answer")));
+    over.addEventListener("abort", () => socket.destroy(), { once: true });
     socket.once("error", reject).once("secureConnect", () => {
       const certificate = socket.getPeerCertificate(true);
       const distrust = socket.authorized ? undefined : String(socket.authorizationError);
