@@ -24,9 +24,9 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   mqtt: ["device", "record", "outbox", "sensors", "actuators", ...leaves],
   config: ["device", "sensors", "actuators", "rules", "mqtt", ...leaves],
   deploy: ["config"],
+  sparkplug: ["device", "record", "outbox", "sensors", "actuators", "mqtt", "config", ...leaves],
   "home-assistant": ["device", "sensors", "actuators", "mqtt", "config", ...leaves],
   homie: ["device", "record", "sensors", "actuators", "mqtt", "config", ...leaves],
-  sparkplug: ["device", "record", "sensors", "actuators", "mqtt", "config", ...leaves],
   node: [
     "device",
     "record",

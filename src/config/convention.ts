@@ -12,7 +12,7 @@ export function checkConvention(
   actuators: readonly Item<ActuatorConfig>[],
 ): Finding[] {
   const convention = mqtt?.convention;
-  if (!mqtt || convention !== "homie5") return [];
+  if (!mqtt || convention === undefined || convention === "fieldpost") return [];
   const findings: Finding[] = [];
   if (mqtt.topic_root !== undefined)
     findings.push(
@@ -35,7 +35,7 @@ export function checkConvention(
         `${telemetry.encoding} has no effect with ${convention}: leave it out`,
       ),
     );
-  if (commands !== undefined && Object.keys(commands.keys).length > 0)
+  if (convention === "homie5" && commands !== undefined && Object.keys(commands.keys).length > 0)
     findings.push(
       wrongKey(["commands", "keys"], `keys: commands of ${convention} have no room for a signature`),
     );
@@ -43,10 +43,33 @@ export function checkConvention(
     findings.push(
       wrongValue(
         ["mqtt", "session_expiry"],
-        `must be 0s with ${convention}: its commands do not say when they were issued, so none that the broker queued may be carried out`,
+        convention === "sparkplug_b"
+          ? // Eclipse Sparkplug 3.0.0, section 2.3.
+            `must be 0s with ${convention}, whose sessions start clean`
+          : `must be 0s with ${convention}: its commands do not say when they were issued, so none that the broker queued may be carried out`,
       ),
     );
-  return [...findings, ...checkHomieIds(device, sensors, actuators)];
+  return [
+    ...findings,
+    ...(convention === "homie5"
+      ? checkHomieIds(device, sensors, actuators)
+      : checkSparkplugIds(sensors, actuators)),
+  ];
+}
+
+/** A sensor and an actuator are both Sparkplug devices, and told apart by their id alone. */
+function checkSparkplugIds(
+  sensors: readonly Item<SensorConfig>[],
+  actuators: readonly Item<ActuatorConfig>[],
+): Finding[] {
+  const taken = new Set(sensors.map(({ resolved }) => resolved.config?.id));
+  return actuators.flatMap(({ path, resolved }) => {
+    const id = resolved.config?.id;
+    if (id === undefined || !taken.has(id)) return [];
+    return [
+      wrongValue([...path, "id"], `a sensor is called ${id} too: to Sparkplug both are devices of the node`),
+    ];
+  });
 }
 
 function checkHomieIds(

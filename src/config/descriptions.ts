@@ -34,6 +34,7 @@ export const mqttDescriptions: Readonly<Record<string, string>> = {
   home_assistant: "Announces the node and its entities to Home Assistant. Absent: off",
   convention: "What topics and payloads look like",
   preset: "Stay within the documented limits of this broker",
+  sparkplug: "With convention: sparkplug_b: the group, and the host without which nothing is sent",
 };
 
 export const sensorDescriptions: Readonly<Record<string, string>> = {

@@ -51,17 +51,11 @@ export function configJsonSchema(
 
 function block(name: string, schema: v.GenericSchema): JsonSchema {
   const converted = convert(schema);
-  const properties = {
-    ...(converted["properties"] as Properties),
-    ...(name === "mqtt" ? { convention } : {}),
-  };
+  const properties = converted["properties"] as Properties;
   const descriptions = name === "mqtt" ? mqttDescriptions : descriptionsIn(schema);
   const description = blockDescriptions[name];
   return { title: name, description, ...converted, properties: describe(properties, descriptions) };
 }
-
-/** The key has one value so far, and no schema. */
-const convention: JsonSchema = { const: "fieldpost", default: "fieldpost" };
 
 /** The descriptions of a block's keys; the conversion loses one that stands behind a transformation (of a duration, say). */
 function descriptionsIn(schema: v.GenericSchema): Readonly<Record<string, string>> {

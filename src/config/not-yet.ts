@@ -8,11 +8,7 @@ interface Later {
 }
 
 /** Keys of the public contract that this version does not build, and values of keys that it does build. */
-const NOT_YET: readonly Later[] = [
-  { path: ["web"] },
-  { path: ["mqtt", "convention"], values: ["sparkplug_b"] },
-  { path: ["buffer", "when_full"], values: ["thin"] },
-];
+const NOT_YET: readonly Later[] = [{ path: ["web"] }, { path: ["buffer", "when_full"], values: ["thin"] }];
 
 /** Says of each such key or value that it comes later, and takes it out, so that nothing else is said of it. */
 export function refuseNotYet(root: Node): { readonly root: Node; readonly findings: readonly Finding[] } {

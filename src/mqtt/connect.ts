@@ -36,7 +36,7 @@ export interface LinkOptions {
   /** How long the broker keeps the session after the link; 0: it starts clean. MQTT 3.1.1 knows only "no" and "yes". */
   readonly sessionExpiryMs: number;
   /** What the broker says of the node when the link breaks. */
-  readonly will?: Will;
+  readonly will?: Will | (() => Will);
   /** How long the broker waits before it says so (MQTT 5, section 3.1.3.2.2): a short outage then makes no noise. Default: 0. */
   readonly willDelayMs?: number;
   /** From dialling to CONNACK. Default: 20 s. */
@@ -99,7 +99,9 @@ async function open(options: LinkOptions, dial: Dial, signal: AbortSignal): Prom
 }
 
 function createClient(stream: Duplex, options: LinkOptions): MqttClient {
-  const { server, version, sessionExpiryMs, will, willDelayMs = 0 } = options;
+  const { server, version, sessionExpiryMs, willDelayMs = 0 } = options;
+  // Asked for here, when a CONNECT is about to go out: attempts that do not get that far have none.
+  const will = typeof options.will === "function" ? options.will() : options.will;
   return new MqttClient(() => stream, {
     protocol: server.scheme,
     host: server.host,

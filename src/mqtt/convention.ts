@@ -7,7 +7,7 @@ import type { Incoming, OpenLink, Outgoing } from "./link.ts";
 import type { LinkStep } from "./session.ts";
 import type { SpellRecord } from "./spelling.ts";
 
-export const CONVENTIONS = ["fieldpost", "homie5"] as const;
+export const CONVENTIONS = ["fieldpost", "homie5", "sparkplug_b"] as const;
 
 /** What a node's topics and payloads look like: `mqtt.convention`. */
 export type ConventionName = (typeof CONVENTIONS)[number];
@@ -34,6 +34,8 @@ export interface Convention {
    * is how to wait for a host. One that fails is logged, and the next comes: whoever must not go on ends the link.
    */
   readonly steps: readonly LinkStep[];
+  /** Clothes each new link: what is sent over it goes through here, at the moment at which it is sent. Default: as it is. */
+  dress?(link: OpenLink): OpenLink;
   /** The last words before DISCONNECT, where the node stops or goes to another broker. Given up after half a second. */
   farewell(link: OpenLink): Promise<void>;
   /**

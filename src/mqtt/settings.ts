@@ -104,6 +104,17 @@ const homeAssistant = settings({
 const PRESET_NAMES = ["aws_iot_core", "azure_event_grid", "emqx", "hivemq"] as const;
 
 export type PresetName = (typeof PRESET_NAMES)[number];
+/** An element of a Sparkplug topic (Eclipse Sparkplug 3.0.0, section 4.1). */
+const sparkplugName = v.pipe(
+  mqttString("expected a text"),
+  v.check((name) => !/[+#/]/.test(name), "must not contain +, # and /"),
+);
+
+const sparkplug = settings({
+  group: sparkplugName,
+  /** The host application without which nothing is sent. */
+  primary_host: v.optional(sparkplugName),
+});
 
 /** The `mqtt:` block. `client_id` and `topic_root` depend on the device id where they are absent. */
 export const mqttSettings = v.pipe(
@@ -131,6 +142,7 @@ export const mqttSettings = v.pipe(
     home_assistant: v.optional(homeAssistant),
     convention: v.optional(v.picklist(CONVENTIONS), "fieldpost"),
     preset: v.optional(v.picklist(PRESET_NAMES)),
+    sparkplug: v.optional(sparkplug),
   }),
   v.forward(
     v.check(
@@ -145,6 +157,20 @@ export const mqttSettings = v.pipe(
       "must not be longer than session_expiry: when the session ends, the broker says offline",
     ),
     ["will_delay"],
+  ),
+  v.forward(
+    v.check(
+      ({ convention, sparkplug }) => convention !== "sparkplug_b" || sparkplug !== undefined,
+      "needs mqtt.sparkplug beside it: { group: NAME }",
+    ),
+    ["convention"],
+  ),
+  v.forward(
+    v.check(
+      ({ convention, sparkplug }) => convention === "sparkplug_b" || sparkplug === undefined,
+      "has no effect without convention: sparkplug_b",
+    ),
+    ["sparkplug"],
   ),
   v.forward(
     // MQTT 3.1.1, section 3.1.2.9 [MQTT-3.1.2-22]; MQTT 5 allows it.

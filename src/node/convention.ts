@@ -9,6 +9,8 @@ import type { OpenLink } from "../mqtt/link.ts";
 import { createRetained } from "../mqtt/retained.ts";
 import { contractSpelling } from "../mqtt/spelling.ts";
 import type { Topics } from "../mqtt/topics.ts";
+import type { FileLayer } from "../outbox/files/files.ts";
+import type { Outbox } from "../outbox/outbox.ts";
 import { aboutNode } from "./about.ts";
 import { encodingOf, recordProperties } from "./encoding.ts";
 
@@ -23,6 +25,8 @@ export interface ConventionParts {
   readonly nodeActions: readonly string[];
   /** The link there is now, if any. */
   readonly link: () => OpenLink | undefined;
+  readonly files: FileLayer;
+  readonly outbox: Pick<Outbox, "status">;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -36,6 +40,10 @@ export async function loadConvention(config: Config): Promise<MakeConvention> {
       return fieldpost(config);
     case "homie5":
       return (await import("../homie/convention.ts")).createHomie;
+    case "sparkplug_b": {
+      const { createEdgeNode } = await import("../sparkplug/edge-node.ts");
+      return createEdgeNode;
+    }
   }
 }
 

@@ -137,6 +137,8 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     topics,
     nodeActions,
     link,
+    files,
+    outbox,
     clock,
     log,
   });

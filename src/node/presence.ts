@@ -41,7 +41,7 @@ export function createPresence({ mqtt }: Config, parts: PresenceParts): Session 
           ...mqtt.readCredentials?.(),
           keepaliveMs: mqtt.keepalive,
           sessionExpiryMs: mqtt.session_expiry,
-          will: convention.will(),
+          will: () => convention.will(),
           willDelayMs: mqtt.will_delay,
           onMessage: parts.receive,
           clock,
@@ -50,7 +50,8 @@ export function createPresence({ mqtt }: Config, parts: PresenceParts): Session 
         way ? async () => way : dial,
         signal,
       );
-      return parts.limited(link);
+      const limited = parts.limited(link);
+      return convention.dress?.(limited) ?? limited;
     },
     dial,
     onListening: parts.onListening,
