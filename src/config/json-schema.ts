@@ -51,7 +51,7 @@ export function configJsonSchema(
 
 function block(name: string, schema: v.GenericSchema): JsonSchema {
   const converted = convert(schema);
-  const properties = converted["properties"] as Properties;
+  const properties = (converted["properties"] ?? {}) as Properties;
   const descriptions = name === "mqtt" ? mqttDescriptions : descriptionsIn(schema);
   const description = blockDescriptions[name];
   return { title: name, description, ...converted, properties: describe(properties, descriptions) };
