@@ -22,6 +22,8 @@ export interface Broker {
 
 export interface Maker {
   readonly name: string;
+  /** Spoken to in no other version, whatever it speaks; its capabilities are another entry's. */
+  readonly only?: "3.1.1";
   /** Whether what it needs is here. */
   there(packages: string): boolean;
   /** With `user` it lets nobody else in. */
@@ -30,6 +32,12 @@ export interface Maker {
 
 export const MAKERS: readonly Maker[] = [
   { name: "mosquitto", there: () => true, start: (_, user) => mosquitto(user) },
+  {
+    name: "mosquitto, spoken to in MQTT 3.1.1",
+    only: "3.1.1",
+    there: () => true,
+    start: (_, user) => mosquitto(user),
+  },
   {
     name: "RabbitMQ",
     there: (packages) => packages !== "",
