@@ -21,30 +21,35 @@ export function limitLink(link: OpenLink, preset: Preset, clock: Clock): OpenLin
   const { publishesPerSecond = 0, subscribesPerSecond = 0, filtersPerSubscribe, inFlight } = preset;
   const pace = createPace(publishesPerSecond * USED_SHARE, clock);
   const subscribing = createPace(subscribesPerSecond * USED_SHARE, clock);
-  /** At most what the window of the uplink and the node's few other messages make. */
+  /** Results, states, the farewell: ahead of any backlog, and few. */
+  const urgent: Waiting[] = [];
+  /** The flood; at most what the window of the uplink lets out. */
   const waiting: Waiting[] = [];
   let sending = false;
+  const total = () => urgent.length + waiting.length;
 
   async function sendWaiting(): Promise<void> {
     sending = true;
-    while (waiting.length > 0) {
-      const allowed = await pace.take(waiting.length, link.closed);
+    for (let left = total(); left > 0; left = total()) {
+      const allowed = await pace.take(left, link.closed);
       // A closed link settles them all.
-      const due = waiting.splice(0, link.closed.aborted ? waiting.length : allowed);
+      const count = link.closed.aborted ? total() : allowed;
+      const due = urgent.splice(0, count);
+      due.push(...waiting.splice(0, count - due.length));
       pace.spent(due.length);
       for (const { message, done } of due) link.publishThen(message, done);
     }
     sending = false;
   }
 
-  function publishThen(message: Outgoing, done: (error?: Error) => void): void {
+  function queue(into: Waiting[], message: Outgoing, done: (error?: Error) => void): void {
     const fault = faultOf(message, preset);
     if (fault !== undefined) {
       done(new PublishRefusedError(fault, inWords(fault)));
       return;
     }
     const qos = Math.min(message.qos, preset.maximumQos) as Outgoing["qos"];
-    waiting.push({ message: qos === message.qos ? message : { ...message, qos }, done });
+    into.push({ message: qos === message.qos ? message : { ...message, qos }, done });
     if (!sending) void sendWaiting();
   }
 
@@ -62,9 +67,11 @@ export function limitLink(link: OpenLink, preset: Preset, clock: Clock): OpenLin
   return {
     ...link,
     receiveMaximum: Math.min(link.receiveMaximum, inFlight ?? link.receiveMaximum),
-    publishThen,
+    publishThen: (message, done) => queue(waiting, message, done),
     publish: (message) =>
-      new Promise((resolve, reject) => publishThen(message, (error) => (error ? reject(error) : resolve()))),
+      new Promise((resolve, reject) =>
+        queue(urgent, message, (error) => (error ? reject(error) : resolve())),
+      ),
     subscribe: (filters, qos = 1) =>
       inParts(filters, (part) => link.subscribe(part, Math.min(qos, preset.maximumQos) as Outgoing["qos"])),
     unsubscribe: (filters) => inParts(filters, (part) => link.unsubscribe(part)),

@@ -147,3 +147,12 @@ test("what waits for its turn is told when the link is lost", async () => {
   link.abandon(new Error("gone"));
   expect(new Set(await Promise.all(sent))).toContain("gone");
 });
+
+test("a result goes ahead of a backlog that waits", async () => {
+  const to = limitLink(await connect(PRESETS.aws_iot_core), PRESETS.aws_iot_core, linuxClock());
+  for (let at = 0; at < 60; at++)
+    to.publishThen({ topic: "telemetry", payload: "1", qos: 1, retain: false }, () => {});
+  await to.publish({ topic: "result", payload: "1", qos: 1, retain: false });
+  const place = broker.accepted.findIndex(({ topic }) => topic === "result");
+  expect(place).toBeLessThan(20);
+});
