@@ -18,7 +18,8 @@ export class Worker {
 
   /** Something has changed: ask again when work is due. */
   wake(): void {
-    this.#nap.abort();
+    // To abort costs microseconds, also where that was done already: an error is made each time.
+    if (!this.#nap.signal.aborted) this.#nap.abort();
   }
 
   /** Resolves when the work under way has ended. */
