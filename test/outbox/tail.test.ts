@@ -260,7 +260,9 @@ describe("a tail on a tmpfs", () => {
     }
   });
 
-  test("with any bit flipped costs no more than one record, which is told, and no number", async () => {
+  test("with any bit flipped costs no more than one record, which is told, and no number", {
+    timeout: 60_000,
+  }, async () => {
     const rig = new Rig({ tail: TAIL, segmentBytes: 2048 });
     const outbox = await rig.open();
     fill(outbox, 30);
