@@ -3,6 +3,7 @@ import type { Host } from "./host.ts";
 import type { I2cBus } from "./i2c.ts";
 import type { Inventory } from "./inventory.ts";
 import type { KernelChips } from "./kernel-chips.ts";
+import type { Lamp } from "./lamp.ts";
 import type { OneWire } from "./one-wire.ts";
 import type { Pwm } from "./pwm.ts";
 import type { SerialPort, SerialSettings } from "./serial.ts";
@@ -16,6 +17,8 @@ export interface Board {
   /** What the kernel's own drivers serve. */
   readonly chips: KernelChips;
   readonly host: Host;
+  /** Absent: there is none. */
+  readonly lamp?: Lamp;
   /** The device path of the bus that users wire sensors to (`/dev/i2c-1` on a Raspberry Pi). */
   readonly defaultI2c: string;
   /** The bus at a device path. Same object for the same path: one transfer at a time. */

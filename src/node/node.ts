@@ -25,6 +25,7 @@ import { BOOT_TIMES, openBootTimes } from "./boot-times.ts";
 import { loadConvention } from "./convention.ts";
 import { createForecaster } from "./forecast.ts";
 import { createHealth } from "./health.ts";
+import { createIdentify } from "./identify.ts";
 import { linkLimits } from "./limits.ts";
 import { outboxOptions } from "./outbox-options.ts";
 import { createPresence } from "./presence.ts";
@@ -121,14 +122,17 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     wallMs: () => (clock.synced() ? clock.wallMs() : undefined),
   });
 
+  const identify = createIdentify(board.lamp, { clock, log, stopping: running.signal });
   const nodeCommands: DownlinkParts["nodeCommands"] = {
     sample: async () =>
       void (await Promise.all([...samplers.values()].map((sampler) => sampler.sampleNow()))),
     about: () => convention.announce(),
     restart: async () => parts.onRestart(),
+    identify: () => identify.begin(),
     resend: ({ fromSeq, toSeq }) => uplink.resend(fromSeq!, toSeq!),
   };
-  const nodeActions = Object.keys(nodeCommands);
+  const hasLamp = (await board.lamp?.isThere()) ?? false;
+  const nodeActions = Object.keys(nodeCommands).filter((action) => action !== "identify" || hasLamp);
   const makeConvention = await loadConvention(config);
   const convention = makeConvention({
     config,
@@ -309,6 +313,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
       if (local) await bounded("closing the local socket", local.close());
       if (!keepActuators) await bounded("making the actuators safe", guard.shutdown());
       running.abort();
+      await bounded("giving the board's light back", identify.ended());
       await bounded("ending the samplers", work);
       recordDrops(outbox, recorder, log, accounts);
       farewell.abort();

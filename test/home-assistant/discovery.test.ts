@@ -91,6 +91,11 @@ describe("the announcement to Home Assistant", () => {
     });
     expect(cmps["actuator-pump"]).toMatchObject({ p: "switch", command_topic: "fieldpost/n1/command/pump" });
     expect(cmps["node-restart"]).toMatchObject({ p: "button", payload_press: '{"do":"restart"}' });
+    expect(cmps["node-identify"]).toMatchObject({
+      p: "button",
+      device_class: "identify",
+      payload_press: '{"do":"identify"}',
+    });
     expect(cmps["node-cpu_temperature"]).toMatchObject({ p: "sensor", entity_category: "diagnostic" });
     expect(cmps["fault-air"]).toMatchObject({ p: "binary_sensor", device_class: "problem" });
   });

@@ -267,6 +267,20 @@ describe("time", () => {
 });
 
 describe("commands", () => {
+  test("identify blinks the board's light, which is given back also where the node stops meanwhile", async () => {
+    await start();
+    expect(await sim.command("node", { id: "i1", do: "identify" })).toMatchObject({
+      status: "done",
+      lamp: "ACT (simulated)",
+    });
+    await sim.advance("3s");
+    expect(sim.board.lamp.isTaken()).toBe(true);
+    expect(sim.board.lamp.flashes()).toBeGreaterThan(3);
+    const { lamp } = sim.board;
+    await sim.stop();
+    expect(lamp.isTaken()).toBe(false);
+  });
+
   test("answer duplicates with the first outcome, also after a restart", async () => {
     await start();
     await sim.advance("5s");

@@ -69,6 +69,10 @@ export function linuxBoard({
         (await import("./kernel-chips.ts")).linuxKernelChips({ files, root }).list(subsystem),
     },
     host,
+    lamp: {
+      isThere: async () => (await import("./lamp.ts")).linuxLamp(files).isThere(),
+      take: async () => (await import("./lamp.ts")).linuxLamp(files).take(),
+    },
     defaultI2c: `/dev/${headerBus(join(root, "dev"), layout)}`,
     i2c(devicePath) {
       const known = buses.get(devicePath);

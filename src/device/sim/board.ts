@@ -7,6 +7,7 @@ import { SimGpio } from "./gpio.ts";
 import { SimHost } from "./host.ts";
 import { SimI2cBus } from "./i2c.ts";
 import { SimKernelChips } from "./kernel-chips.ts";
+import { type SimLamp, simLamp } from "./lamp.ts";
 import { SimOneWire } from "./one-wire.ts";
 import { SimPwm } from "./pwm.ts";
 import { SimSerial } from "./serial.ts";
@@ -30,6 +31,7 @@ export interface SimBoard extends Board {
   readonly pwm: SimPwm;
   readonly chips: SimKernelChips;
   readonly host: SimHost;
+  readonly lamp: SimLamp;
   /** What is under {@link Board.spi} and {@link Board.serial}. */
   readonly simSpi: SimSpi;
   readonly simSerial: SimSerial;
@@ -61,6 +63,7 @@ export function createSimBoard({ clock, random, world, i2cHz }: SimBoardOptions)
     pwm: new SimPwm({ clock }),
     chips: new SimKernelChips({ world }),
     host: new SimHost({ world, clock }),
+    lamp: simLamp(),
     defaultI2c: "/dev/i2c-1",
     i2c: (devicePath) => busAt(devicePath).orderly,
     spi: async (settings) => withinDeadline(simSpi.device(settings), clock, TRANSFER_DEADLINE_MS),
