@@ -52,9 +52,16 @@ interface Birth {
   /** Records with lower numbers are older than what the birth said. */
   fromSeq: number;
   readonly devices: Set<string>;
+  /** Monotonic time. */
+  readonly atMs: number;
+  /** Another one has been asked for. */
+  isDue: boolean;
 }
 
 const FAREWELL_MS = 500;
+
+/** Births on demand are no more often than this: whoever may ask for them must not be able to flood the broker. */
+const REBIRTH_MS = 1_000;
 
 /** A node as an edge node of Eclipse Sparkplug 3.0.0, each sensor and actuator a device of it. */
 export function createEdgeNode({
@@ -167,7 +174,14 @@ export function createEdgeNode({
   /** NBIRTH, then every device, with nothing in between (sections 6.4.17 and 6.4.19). */
   function bear(link: OpenLink): void {
     const nowMs = clock.wallMs();
-    const to: Birth = { link, seq: 0, fromSeq: outbox.status().nextSeq, devices: new Set() };
+    const to: Birth = {
+      link,
+      seq: 0,
+      fromSeq: outbox.status().nextSeq,
+      devices: new Set(),
+      atMs: clock.monotonicMs(),
+      isDue: false,
+    };
     birth = to;
     const metrics = [...model.node.values()].map((definition) =>
       born(definition, nodeValue(definition), nowMs),
@@ -175,6 +189,16 @@ export function createEdgeNode({
     say(to, message(at.of("NBIRTH"), encodePayload(nowMs, metrics)));
     for (const device of model.devices.values()) bearDevice(to, device);
     if (outbox.status().depth === 0) for (const death of deathsDue(to)) over(to, death, () => {});
+  }
+
+  /** At once, or as soon as the one before is long enough ago; several that wait are one. */
+  async function bearAgain(): Promise<void> {
+    const to = alive();
+    if (to === undefined || to.isDue) return;
+    to.isDue = true;
+    const waitMs = to.atMs + REBIRTH_MS - clock.monotonicMs();
+    if (waitMs > 0) await clock.sleep(waitMs, to.link.closed);
+    if (alive() === to) bear(to.link);
   }
 
   /** A device that fails is dead; but records of it from before may still have to be sent. */
@@ -220,8 +244,10 @@ export function createEdgeNode({
       bare = link;
       const publishThen: OpenLink["publishThen"] = (what, done) => {
         const to = alive();
-        if (to === undefined || !at.isNumbered(what.topic)) link.publishThen(what, done);
-        else over(to, what, done);
+        if (!at.isNumbered(what.topic)) link.publishThen(what, done);
+        else if (to) over(to, what, done);
+        // Behind a death comes nothing more: a record waits for the next birth.
+        else done(new Error("the node has no Sparkplug session"));
       };
       return {
         ...link,
@@ -274,7 +300,7 @@ export function createEdgeNode({
       const { commands, rebirth, complaints } = readWrites(heard, device, model, topics);
       for (const reason of complaints)
         complain("a command is refused", reason, { device: device ?? NODE_TARGET });
-      if (rebirth && !heard.retain) bear(to.link);
+      if (rebirth && !heard.retain) void bearAgain();
       return commands;
     },
     results(result) {
@@ -308,8 +334,7 @@ export function createEdgeNode({
       return [data(metricsNow(changed, model.node, clock.wallMs()))];
     },
     async announce() {
-      const to = alive();
-      if (to) bear(to.link);
+      await bearAgain();
     },
   };
 }

@@ -31,7 +31,7 @@ describe("a node as a Sparkplug edge node, with mosquitto", { timeout: 90_000 },
     return started;
   }
 
-  async function node(more = "", port = broker.port): Promise<StartedNode> {
+  async function node(more = "", port = broker.port, rest = ""): Promise<StartedNode> {
     const file = join(folder, "fieldpost.yaml");
     await writeFile(
       file,
@@ -44,6 +44,7 @@ mqtt:
 buffer: { path: ${join(folder, "outbox")} }
 sensors: [{ id: air, driver: bme280, interval: 200ms }]
 actuators: [{ id: pump, driver: digital_output, pin: 22 }]
+${rest}
 `,
     );
     const started = await startNode({ config: file, simulate: true });
@@ -85,6 +86,10 @@ actuators: [{ id: pump, driver: digital_output, pin: 22 }]
 
   test("numbers each connection, over restarts too, and loses nothing in an outage", async () => {
     const scada = await host();
+    const bdSeqs = () =>
+      scada.heard
+        .filter(({ verb }) => verb === "NBIRTH")
+        .map(({ metrics }) => Number(metrics.find(({ name }) => name === "bdSeq")?.value));
     const proxy = await startProxy(broker.port);
     ends.push(proxy.close);
     const first = await node("", proxy.port);
@@ -92,7 +97,8 @@ actuators: [{ id: pump, driver: digital_output, pin: 22 }]
     await proxy.refuse();
     proxy.cut("rst");
     await until(() => scada.heard.at(-1)?.verb === "NDEATH", PATIENCE_MS, "the will");
-    expect(Number(scada.heard.at(-1)?.metrics[0]?.value)).toBe(0);
+    // The one of the birth that it ends.
+    expect(Number(scada.heard.at(-1)?.metrics[0]?.value)).toBe(bdSeqs().at(-1));
     await new Promise((resolve) => setTimeout(resolve, 1_500));
     await proxy.restore();
     await until(
@@ -107,11 +113,8 @@ actuators: [{ id: pump, driver: digital_output, pin: 22 }]
     expect(all).toEqual(Array.from({ length: all.length }, (_, index) => index + 1));
     expect(scada.values("air", "temperature").some(({ historical }) => historical)).toBe(true);
     await node();
-    const bdSeqs = () =>
-      scada.heard
-        .filter(({ verb }) => verb === "NBIRTH")
-        .map(({ metrics }) => Number(metrics.find(({ name }) => name === "bdSeq")?.value));
     await until(() => bdSeqs().length >= 3, PATIENCE_MS, "a third birth");
+    expect(scada.faults).toEqual([]);
     expect(bdSeqs()).toEqual([...bdSeqs()].sort((one, other) => one - other));
     expect(new Set(bdSeqs()).size).toBe(bdSeqs().length);
   });
@@ -159,6 +162,41 @@ actuators: [{ id: pump, driver: digital_output, pin: 22 }]
     const events = scada.values("air", "seq").length;
     await until(() => scada.values("air", "seq").length > events + 2, PATIENCE_MS, "life goes on");
     expect(guard.state("pump")?.value).toBe("on");
+    expect(scada.faults).toEqual([]);
+  });
+
+  test("lets a sensor die that fails, and bears it again with its first reading", async () => {
+    const scada = await host();
+    await node(
+      "",
+      broker.port,
+      "simulation: { faults: [{ sensor: air, fault: no_ack, after: 2s, for: 4s }] }",
+    );
+    const verbs = () => scada.heard.filter(({ device }) => device === "air").map(({ verb }) => verb);
+    await until(() => verbs().at(-1) === "DDEATH", PATIENCE_MS, "the death of the device");
+    await until(
+      () => verbs().filter((verb) => verb === "DBIRTH").length === 2,
+      PATIENCE_MS,
+      "its second birth",
+    );
+    await until(() => verbs().at(-1) === "DDATA", PATIENCE_MS, "data after it");
+    expect(scada.values(undefined, "Events/sensor").length).toBeGreaterThanOrEqual(2);
+    expect(scada.heard.some(({ verb }) => verb === "NDEATH")).toBe(false);
+    expect(scada.faults).toEqual([]);
+  });
+
+  test("does not let itself be driven to a flood of births", async () => {
+    const scada = await host();
+    await node();
+    await until(() => scada.values("air", "seq").length >= 1, PATIENCE_MS, "a reading");
+    for (let count = 0; count < 200; count++)
+      await scada.command("spBv1.0/plant/NCMD/n1", [
+        { name: "Node Control/Rebirth", type: "Boolean", value: true },
+      ]);
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    const births = scada.heard.filter(({ verb }) => verb === "NBIRTH").length;
+    expect(births).toBeGreaterThan(1);
+    expect(births).toBeLessThan(10);
     expect(scada.faults).toEqual([]);
   });
 
