@@ -92,7 +92,12 @@ export function brokerVisit(server: Server, { mqtt, clientId, clock }: VisitOpti
   });
   const link = once(async () => {
     await after(reach());
-    if (isSecure(server)) await after(handshake());
+    if (isSecure(server)) {
+      await after(handshake());
+      const { distrust, wrongName } = await handshake();
+      // Said of the certificate already.
+      if (!mqtt.tls?.insecure && (distrust ?? wrongName) !== undefined) throw new NotReachedError(distrust);
+    }
     const attempt = (version: 4 | 5) =>
       openLink(
         {
@@ -166,17 +171,18 @@ function tryPort({ scheme, host, port }: Server, over: AbortSignal): Promise<voi
 }
 
 async function shakeHands(server: Server, tls: Config["mqtt"]["tls"], over: AbortSignal): Promise<Handshake> {
-  const { checkServerIdentity, connect } = await import("node:tls");
+  const { checkServerIdentity, connect, createSecureContext } = await import("node:tls");
   const read = async (path: string | undefined) => (path === undefined ? undefined : await readFile(path));
   const [ca, cert, key] = await Promise.all([read(tls?.ca), read(tls?.cert), read(tls?.key)]);
   const expectedName = tls?.server_name ?? server.host;
+  // What is wrong with the node's own is said of them.
+  const own = cert && key && isUsable(() => createSecureContext({ cert, key })) ? { cert, key } : {};
   return new Promise((resolve, reject) => {
     const socket = connect({
       host: server.host,
       port: server.port,
       ...(ca && { ca }),
-      ...(cert && { cert }),
-      ...(key && { key }),
+      ...own,
       ...(isIP(expectedName) === 0 && { servername: expectedName }),
       ...(tls?.alpn && { ALPNProtocols: tls.alpn }),
       rejectUnauthorized: false,
@@ -193,4 +199,13 @@ async function shakeHands(server: Server, tls: Config["mqtt"]["tls"], over: Abor
       resolve({ certificate, distrust, wrongName, expectedName, protocol });
     });
   });
+}
+
+function isUsable(use: () => unknown): boolean {
+  try {
+    use();
+    return true;
+  } catch {
+    return false;
+  }
 }

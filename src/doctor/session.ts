@@ -1,10 +1,11 @@
+import type { OpenLink } from "../mqtt/link.ts";
 import { createRetainedLook } from "../mqtt/retained-look.ts";
 import { formatServer } from "../mqtt/server.ts";
 import { OFFLINE, ONLINE } from "../mqtt/status.ts";
 import { topicsUnder } from "../mqtt/topics.ts";
 import { aboutNode } from "../node/about.ts";
 import { formatSizeBytes } from "../schema/size.ts";
-import { inWords } from "./broker-visit.ts";
+import { type BrokerVisit, inWords, NotReachedError } from "./broker-visit.ts";
 import { type Check, failed, ok, skipped, warning } from "./check.ts";
 import { BROKER_LIMIT_MS, eachBroker } from "./network.ts";
 
@@ -30,6 +31,13 @@ export const brokerConnect: Check = {
   }),
 };
 
+/** Why there is no connection is said of the connection. */
+async function linkOf(visit: BrokerVisit): Promise<OpenLink> {
+  return visit.link().catch((cause) => {
+    throw new NotReachedError("no connection", { cause });
+  });
+}
+
 export const brokerLimits: Check = {
   ...common,
   id: "broker-limits",
@@ -37,7 +45,7 @@ export const brokerLimits: Check = {
   looksAt:
     "what the broker announces (MQTT 5) lets the node do its work: packet size, retained messages, QoS 1",
   run: eachBroker("limits", async (visit, what, { config, board }) => {
-    const link = await visit.link();
+    const link = await linkOf(visit);
     const { maximumPacketBytes, receiveMaximum, maximumQos, retainAvailable } = link;
     // The longest message of a node, by far.
     const aboutBytes = Buffer.byteLength(aboutNode(config, board.host, "0.0.0")) + 200;
@@ -86,7 +94,7 @@ export const brokerSubscribe: Check = {
   looksAt: "the node may subscribe to its commands (SUBACK)",
   run: eachBroker("commands", async (visit, what, { config }) => {
     if (config.mqtt.convention !== "fieldpost") return [];
-    const link = await visit.link();
+    const link = await linkOf(visit);
     const filter = topicsUnder(config.mqtt.topic_root).commands;
     try {
       await link.subscribe([filter]);
@@ -110,7 +118,7 @@ export const brokerPublish: Check = {
   title: "publishing",
   looksAt: "the node may publish below its topic root (PUBACK): one message to `doctor`, not retained",
   run: eachBroker("publishing", async (visit, what, { config, clock }) => {
-    const link = await visit.link();
+    const link = await linkOf(visit);
     const topic = `${config.mqtt.topic_root}/doctor`;
     const startMs = clock.monotonicMs();
     try {
@@ -139,7 +147,7 @@ export const clientIdInUse: Check = {
     "nobody else is online as this node: its retained `status`, and whether it runs here. Nobody is thrown out to find out",
   run: eachBroker("client id", async (visit, what, { config, clock, runningNode }) => {
     if (config.mqtt.convention !== "fieldpost") return [];
-    const link = await visit.link();
+    const link = await linkOf(visit);
     const node = await runningNode();
     const { client_id, topic_root } = config.mqtt;
     const rival = node.runs && node.view?.link.last_error;

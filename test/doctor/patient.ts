@@ -24,7 +24,8 @@ interface MadeUp {
 
 export type Files = Record<string, MadeUp>;
 
-const NODE = 900;
+/** The service's user. */
+export const NODE = 900;
 const GID = { gpio: 993, i2c: 994, spi: 995, dialout: 20 };
 
 export const SERVICE_CONFIG = "/etc/fieldpost/fieldpost.yaml";
