@@ -1,6 +1,9 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Host } from "../../src/device/host.ts";
 import { I2cError } from "../../src/device/i2c.ts";
+import { nodeFiles } from "../../src/outbox/files/node.ts";
 import { type Breakable, diagnosed, SERVICE_CONFIG, unwell, YAML } from "./patient.ts";
 
 const replacing = (from: string, to: string) => YAML.replace(from, to);
@@ -218,6 +221,16 @@ const ROWS: readonly Row[] = [
     "something in the outbox that was set aside",
     text("/var/lib/fieldpost/outbox/00000001.seg.damaged", ""),
     /00000001\.seg\.damaged/,
+  ],
+  [
+    "outbox-owner",
+    "a process that has the outbox and answers to nobody",
+    ({ machine }) =>
+      writeFileSync(
+        join(machine.root, "/var/lib/fieldpost/outbox/lock"),
+        `\nclaim ab ${nodeFiles().processes.self}\n`,
+      ),
+    /process \d+ has it, and answers to nobody/,
   ],
   ["card-wear", "an eMMC at its end", text("/sys/block/mmcblk0/device/life_time", "0x0b 0x02"), /at its end/],
   [
