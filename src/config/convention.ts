@@ -35,6 +35,9 @@ export function checkConvention(
         `${telemetry.encoding} has no effect with ${convention}: leave it out`,
       ),
     );
+  for (const key of ["message_expiry", "user_properties"] as const)
+    if (telemetry?.[key] !== undefined)
+      findings.push(wrongKey(["telemetry", key], `${key} has no effect with ${convention}: leave it out`));
   if (convention === "homie5" && commands !== undefined && Object.keys(commands.keys).length > 0)
     findings.push(
       wrongKey(["commands", "keys"], `keys: commands of ${convention} have no room for a signature`),
@@ -87,7 +90,13 @@ function checkHomieIds(
   for (const [index, other] of collisions(users.map(({ resolved }) => resolved.config!.id))) {
     const { path, resolved } = users[index]!;
     const { id } = resolved.config!;
-    findings.push(wrongValue([...path, "id"], `to Homie ${id} is ${homieId(id)}, as is ${other}`));
+    if (other !== id)
+      findings.push(wrongValue([...path, "id"], `${other} and ${id} are both ${homieId(id)} to Homie`));
+    // Two of one list are told of that anyway.
+    else if (path[0] === "actuators" && sensors.some((sensor) => sensor.resolved.config?.id === id))
+      findings.push(
+        wrongValue([...path, "id"], `a sensor is called ${id} too: to Homie both are nodes of the device`),
+      );
   }
   for (const { path, resolved } of sensors) {
     if (!resolved.config) continue;

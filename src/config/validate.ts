@@ -153,6 +153,8 @@ function parseBlocks(raw: Raw): { readonly blocks: Partial<Blocks>; readonly fin
 function checkHomeAssistant({ mqtt, telemetry }: Partial<Blocks>): Finding[] {
   if (mqtt?.home_assistant === undefined || telemetry === undefined || telemetry.encoding === "json")
     return [];
+  // Home Assistant itself is refused there: one word is enough.
+  if (mqtt.convention !== "fieldpost") return [];
   const message = `${telemetry.encoding} is not for Home Assistant, which reads JSON: leave out this or mqtt.home_assistant`;
   return [wrongValue(["telemetry", "encoding"], message)];
 }

@@ -3,7 +3,7 @@ import type { Clock } from "../device/clock.ts";
 import type { Log } from "../log.ts";
 import { createComplaints } from "../mqtt/complaints.ts";
 import type { Convention } from "../mqtt/convention.ts";
-import { homieId, isHomieId, MACHINE } from "../mqtt/homie-id.ts";
+import { homieId, MACHINE } from "../mqtt/homie-id.ts";
 import type { Incoming, OpenLink, Outgoing } from "../mqtt/link.ts";
 import { fieldsOfRecord } from "../mqtt/record-fields.ts";
 import { createRetained } from "../mqtt/retained.ts";
@@ -13,7 +13,16 @@ import { NODE_TARGET, type Topics } from "../mqtt/topics.ts";
 import { toJson } from "../record/json.ts";
 import { propertiesOf } from "./actuators.ts";
 import { createCurrent } from "./current.ts";
-import { ACTION, descriptionOf, EVENT, HEALTH, nodesOf, READING, topicsIn } from "./description.ts";
+import {
+  ACTION,
+  descriptionOf,
+  EVENT,
+  HEALTH,
+  nodesOf,
+  type Property,
+  READING,
+  topicsIn,
+} from "./description.ts";
 
 export interface HomieParts {
   readonly config: Config;
@@ -25,11 +34,23 @@ export interface HomieParts {
   readonly log: Log;
 }
 
+/** A command of the contract's. */
+type Command = readonly [target: string, payload: string];
+
+interface Setter {
+  /** Why a payload is refused that means nothing. */
+  readonly reason: string;
+  command(payload: string): Command | undefined;
+}
+
 /** A payload that is longer is no value of any property. */
 const MAX_SET_BYTES = 64;
 
 /** What a node does by itself when told a word; the others need more than that. */
 const ACTIONS = ["sample", "restart", "identify"];
+
+/** Of what an earlier description names; it comes from the broker, and could be anybody's. */
+const MAX_GONE = 1_000;
 
 /** Retained values on their way at once, on a new link. */
 const AT_ONCE = 10;
@@ -59,6 +80,12 @@ export function createHomie({ config, topics, nodeActions, link, clock, log }: H
     qos: 1,
     retain: true,
   });
+  const warning = (words: string): Outgoing => ({
+    topic: `${root}/$log/warn`,
+    payload: words,
+    qos: 1,
+    retain: false,
+  });
   const stateStep = (state: string) => ({
     name: `publishing $state ${state}`,
     run: (to: OpenLink) => to.publish(attribute("$state", state)),
@@ -68,30 +95,30 @@ export function createHomie({ config, topics, nodeActions, link, clock, log }: H
     return `${root}/$alert/${homieId(sensor)}`;
   }
 
-  /** The contract's command for each payload of each `set` topic. */
-  function settersOf(): ReadonlyMap<
-    string,
-    (payload: string) => [target: string, command: string] | undefined
-  > {
+  /** What each `set` topic takes. */
+  function settersOf(): ReadonlyMap<string, Setter> {
     const ofActuators = [...properties].flatMap(([actuator, list]) =>
       list
         .filter(({ property }) => property.settable)
-        .map(
-          ({ id, read }) =>
-            [
-              `${root}/${homieId(actuator)}/${id}/set`,
-              (payload: string) => {
-                const set = read(payload);
-                return set === undefined
-                  ? undefined
-                  : ([actuator, JSON.stringify({ set })] as [string, string]);
-              },
-            ] as const,
-        ),
+        .map(({ id, property, read }) => {
+          const command = (payload: string): Command | undefined => {
+            const set = read(payload);
+            return set === undefined ? undefined : [actuator, JSON.stringify({ set })];
+          };
+          return setter(homieId(actuator), id, property, command);
+        }),
     );
-    const ofNode = (payload: string): [string, string] | undefined =>
+    const command = (payload: string): Command | undefined =>
       actions.includes(payload) ? [NODE_TARGET, JSON.stringify({ do: payload })] : undefined;
-    return new Map([...ofActuators, [`${root}/${MACHINE}/${ACTION}/set`, ofNode]]);
+    return new Map([...ofActuators, setter(MACHINE, ACTION, nodes[MACHINE]!.properties[ACTION]!, command)]);
+  }
+
+  function setter(node: string, id: string, property: Property, command: Setter["command"]) {
+    const { datatype, format = "" } = property;
+    const values =
+      datatype === "boolean" ? ["true", "false"] : format.split(datatype === "float" ? ":" : ",");
+    const reason = `${node}/${id} takes ${values.join(datatype === "float" ? " to " : ", ")}`;
+    return [`${root}/${node}/${id}/set`, { reason, command }] as const;
   }
 
   function valuesOf(sensor: string, measurements: Readonly<Record<string, unknown>>): Outgoing[] {
@@ -116,14 +143,15 @@ export function createHomie({ config, topics, nodeActions, link, clock, log }: H
     return isCurrent ? [...valuesOf(name, fieldsOfRecord(sample)), whole] : [whole];
   };
 
-  /** The values of properties that there are no more would stay with the broker for ever. */
-  async function clearGone(to: OpenLink): Promise<void> {
-    const before = await look.ask(to);
+  /**
+   * What an earlier configuration left with the broker would stay there for ever: the values of properties, and the alerts of
+   * sensors, that there are no more.
+   */
+  async function clearGone(to: OpenLink, asked: () => void): Promise<void> {
+    const before = await look.ask(to, asked);
     const now = new Set(topicsIn(description));
-    for (const topic of topicsIn(before ?? "")) {
-      if (!now.has(topic) && topic.split("/").every(isHomieId))
-        await to.publish({ topic: `${root}/${topic}`, payload: "", qos: 1, retain: true });
-    }
+    for (const topic of topicsIn(before ?? "").slice(0, MAX_GONE))
+      if (!now.has(topic)) states.set(`${root}/${topic}`, "");
   }
 
   async function publishAll(to: OpenLink, messages: readonly Outgoing[]): Promise<void> {
@@ -139,10 +167,12 @@ export function createHomie({ config, topics, nodeActions, link, clock, log }: H
       {
         name: "publishing $description",
         async run(to) {
-          // Asked for first, so answered first; waited for beside.
-          clearGone(to).catch((error: Error) =>
-            log.debug("old properties were not cleared", { error: error.message }),
-          );
+          // The answer is waited for beside: a broker that has none does not say so.
+          await new Promise<void>((asked) => {
+            clearGone(to, asked)
+              .catch((error: Error) => log.debug("old properties were not cleared", { error: error.message }))
+              .finally(asked);
+          });
           await to.publish(attribute("$description", description));
         },
       },
@@ -159,13 +189,18 @@ export function createHomie({ config, topics, nodeActions, link, clock, log }: H
     ],
     farewell: (to) => to.publish(attribute("$state", "disconnected")),
     spell,
-    hear(message) {
+    hear(message, to) {
       const setter = setters.get(message.topic);
       if (look.offer(message) || !setter || message.payload.length === 0) return [];
       const wanted =
-        message.payload.length > MAX_SET_BYTES ? undefined : setter(Buffer.from(message.payload).toString());
+        message.payload.length > MAX_SET_BYTES
+          ? undefined
+          : setter.command(Buffer.from(message.payload).toString());
       if (wanted === undefined) {
-        complain("a command is refused", "not a value of the property", { topic: message.topic });
+        if (complain("a command is refused", setter.reason, { topic: message.topic }))
+          to.publish(warning(`rejected: ${setter.reason}`)).catch((error: Error) =>
+            log.debug("a warning was not delivered", { error: error.message }),
+          );
         return [];
       }
       const [target, command] = wanted;
@@ -174,16 +209,15 @@ export function createHomie({ config, topics, nodeActions, link, clock, log }: H
     results({ topic, payload }) {
       const { status, error } = JSON.parse(String(payload)) as { status: string; error?: string };
       if (status === "done") return [];
-      const words = `${topic.slice(topic.lastIndexOf("/") + 1)}: ${status}: ${error ?? ""}`;
-      return [{ topic: `${root}/$log/warn`, payload: words, qos: 1, retain: false }];
+      const target = topic.slice(topic.lastIndexOf("/") + 1);
+      return [warning([target, status, ...(error === undefined ? [] : [error])].join(": "))];
     },
     reading: current.reading,
     fault: (sensor, fault) => states.set(alert(sensor), fault ? `${sensor}: ${fault.error}` : ""),
     actuator({ id, state, details = {} }) {
-      for (const { id: property, show } of properties.get(id) ?? []) {
-        const payload = show(state, details);
-        if (payload !== undefined) states.set(`${root}/${homieId(id)}/${property}`, payload);
-      }
+      for (const { id: name, property, show } of properties.get(id) ?? [])
+        if (property.retained !== false)
+          states.set(`${root}/${homieId(id)}/${name}`, show(state, details) ?? "");
     },
     health: (report) =>
       Object.entries(HEALTH).flatMap(

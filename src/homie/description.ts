@@ -1,5 +1,5 @@
 import type { Config } from "../config/config.ts";
-import { homieId, MACHINE } from "../mqtt/homie-id.ts";
+import { homieId, isHomieId, MACHINE } from "../mqtt/homie-id.ts";
 import { type Field, fieldsOf } from "../sensors/driver.ts";
 import { filteredFields } from "../sensors/filters.ts";
 import { propertiesOf } from "./actuators.ts";
@@ -105,13 +105,18 @@ function checksum(text: string): number {
   return hash;
 }
 
-/** The topics below the device's that a description names; none where it cannot be read. */
+/** The topics below the device's at which a description has something retained; none where it cannot be read. */
 export function topicsIn(description: string): readonly string[] {
   try {
     const { nodes } = JSON.parse(description) as { nodes?: Record<string, Partial<HomieNode>> };
-    return Object.entries(nodes ?? {}).flatMap(([node, { properties = {} }]) =>
-      Object.keys(properties).map((property) => `${node}/${property}`),
-    );
+    return Object.entries(nodes ?? {})
+      .filter(([node]) => isHomieId(node))
+      .flatMap(([node, { properties = {} }]) => [
+        `$alert/${node}`,
+        ...Object.keys(properties)
+          .filter(isHomieId)
+          .map((property) => `${node}/${property}`),
+      ]);
   } catch {
     return [];
   }

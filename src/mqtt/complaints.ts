@@ -6,12 +6,12 @@ const MAX_REASONS_PER_WINDOW = 32;
 
 /**
  * Logs what senders do wrong: each message with each reason once an hour, and no more than 32 of them however
- * inventive they are.
+ * inventive they are. Returns whether it did.
  */
 export function createComplaints(
   clock: Clock,
   log: Log,
-): (message: string, reason: string, fields: LogFields) => void {
+): (message: string, reason: string, fields: LogFields) => boolean {
   const said = new Set<string>();
   let windowEndMs = Number.NEGATIVE_INFINITY;
   return (message, reason, fields) => {
@@ -20,8 +20,9 @@ export function createComplaints(
       windowEndMs = clock.monotonicMs() + WINDOW_MS;
     }
     const what = `${message}: ${reason}`;
-    if (said.has(what) || said.size >= MAX_REASONS_PER_WINDOW) return;
+    if (said.has(what) || said.size >= MAX_REASONS_PER_WINDOW) return false;
     said.add(what);
     log.warn(message, { reason, ...fields });
+    return true;
   };
 }

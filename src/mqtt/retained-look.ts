@@ -6,8 +6,11 @@ const RETAINED_MS = 2_000;
 
 /** Looks at what the broker has retained under one topic. */
 export interface RetainedLook {
-  /** Undefined where it has nothing, or does not say in time. */
-  ask(to: OpenLink): Promise<string | undefined>;
+  /**
+   * Undefined where it has nothing, or does not say in time. `asked` is called when the broker has taken the question:
+   * what is published from then on is not what it answers.
+   */
+  ask(to: OpenLink, asked?: () => void): Promise<string | undefined>;
   /** Takes a message of the topic; false where it is another's. */
   offer(message: Incoming): boolean;
 }
@@ -15,7 +18,7 @@ export interface RetainedLook {
 export function createRetainedLook(topic: string, clock: Clock): RetainedLook {
   let shown: ((text: string) => void) | undefined;
   return {
-    async ask(to) {
+    async ask(to, asked) {
       const answered = new AbortController();
       let text: string | undefined;
       shown = (retained) => {
@@ -23,6 +26,7 @@ export function createRetainedLook(topic: string, clock: Clock): RetainedLook {
         answered.abort();
       };
       await to.subscribe([topic]);
+      asked?.();
       await clock.sleep(RETAINED_MS, AbortSignal.any([answered.signal, to.closed]));
       shown = undefined;
       await to.unsubscribe([topic]);

@@ -1,78 +1,36 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { connectAsync, type MqttClient } from "mqtt";
 import { DeviceDiscovery, HomieDeviceManager } from "node-homie";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type StartedNode, startNode } from "../../src/node/start.ts";
-import { type Mosquitto, startMosquitto } from "../broker/mosquitto.ts";
-import { startProxy } from "../broker/proxy.ts";
-import { until } from "../mqtt/field-node.ts";
+import { retainedUnder, until } from "../mqtt/field-node.ts";
+import { type HomieRig, ROOT, startHomieRig } from "./homie-node.ts";
 
-const ROOT = "homie/5/n1";
-
-let broker: Mosquitto;
-let proxy: Awaited<ReturnType<typeof startProxy>>;
-let folder: string;
-let watcher: MqttClient;
-let node: StartedNode | undefined;
-/** Everything below the device's topic, as it came. */
-let heard: { readonly topic: string; readonly payload: string; readonly retain: boolean }[];
-
-beforeEach(async () => {
-  broker = await startMosquitto();
-  proxy = await startProxy(broker.port);
-  folder = await mkdtemp(join(tmpdir(), "fieldpost-homie-"));
-  heard = [];
-  watcher = await connectAsync({
-    host: "127.0.0.1",
-    port: broker.port,
-    protocolVersion: 5,
-    reconnectPeriod: 50,
-  });
-  watcher.on("message", (topic, payload, { retain }) =>
-    heard.push({ topic: topic.slice(ROOT.length + 1), payload: payload.toString(), retain }),
-  );
-  await watcher.subscribeAsync(`${ROOT}/#`, { qos: 1, rap: true });
-});
-
-afterEach(async () => {
-  await node?.stop();
-  node = undefined;
-  await watcher.endAsync(true);
-  await proxy.close();
-  await broker.stop();
-  await rm(folder, { recursive: true, force: true });
-});
-
-async function start(pump = ""): Promise<void> {
-  const file = join(folder, "fieldpost.yaml");
-  await writeFile(
-    file,
-    `device: { id: n1, name: North }
-mqtt: { url: "mqtt://127.0.0.1:${proxy.port}", convention: homie5, keepalive: 1s, reconnect: { min: 20ms, max: 100ms } }
-telemetry: { interval: 200ms }
-buffer: { path: ${folder}/outbox, max_size: 16MiB }
-sensors: [{ id: Air_1, driver: sht4x }]
-actuators: [{ id: pump, driver: digital_output, pin: 22${pump} }]
-`,
-  );
-  node = await startNode({ config: file, simulate: true });
-  await until(() => said("$state").at(-1) === "ready", 10_000, "ready");
+interface Reading {
+  readonly seq: number;
+  readonly temperature: number;
+  readonly historical?: true;
 }
 
-const said = (topic: string) =>
-  heard.filter((message) => message.topic === topic).map(({ payload }) => payload);
-const seqs = () =>
-  heard
-    .filter(({ topic }) => topic === "air-1/reading" || topic === "node/event")
-    .map(({ payload }) => JSON.parse(payload).seq as number);
+let rig: HomieRig;
+
+beforeEach(async () => {
+  rig = await startHomieRig();
+});
+
+afterEach(() => rig.close());
+
+const start = (pump = "", buffer = "") =>
+  rig.start(
+    `sensors: [{ id: Air_1, driver: sht4x }]
+actuators: [{ id: pump, driver: digital_output, pin: 22${pump} }]`,
+    buffer,
+  );
+const said = (topic: string) => rig.said(topic);
+const seqs = () => rig.seqs();
 
 describe("a node with mqtt.convention: homie5", () => {
   test("is found, understood and commanded by a public Homie 5 library", async () => {
     await start();
-    const discovery = new DeviceDiscovery({ url: `mqtt://127.0.0.1:${broker.port}` });
+    const discovery = new DeviceDiscovery({ url: `mqtt://127.0.0.1:${rig.broker.port}` });
     const devices = new HomieDeviceManager();
     discovery.events$.subscribe((event) => {
       if (event.type === "add" && !devices.hasDevice(event.deviceId))
@@ -86,7 +44,7 @@ describe("a node with mqtt.convention: homie5", () => {
       expect(property("air-1", "temperature")!.attributes).toMatchObject({ datatype: "float", unit: "°C" });
       await until(() => property("pump", "state")?.value !== undefined, 5_000, "a state");
       expect(property("pump", "state")!.attributes).toMatchObject({ datatype: "boolean", settable: true });
-      await watcher.publishAsync(`${ROOT}/pump/state/set`, "true", { qos: 2 });
+      await rig.watcher.publishAsync(`${ROOT}/pump/state/set`, "true", { qos: 2 });
       await until(() => property("pump", "state")?.value === "true", 5_000, "the pump on");
     } finally {
       await discovery.onDestroy();
@@ -97,24 +55,28 @@ describe("a node with mqtt.convention: homie5", () => {
   test("says init, its description, its values and ready, in this order, and disconnected at the end", async () => {
     await start();
     await until(() => said("node/event").length > 0, 5_000, "an event");
-    const order = heard.map(({ topic, payload }) => (topic === "$state" ? payload : topic));
+    const order = rig.heard.map(({ topic, payload }) => (topic === "$state" ? payload : topic));
     expect(order.slice(0, 2)).toEqual(["init", "$description"]);
     expect(order.indexOf("pump/state")).toBeLessThan(order.indexOf("ready"));
     expect(order.indexOf("node/event")).toBeGreaterThan(order.indexOf("ready"));
-    await node!.stop();
-    node = undefined;
+    await rig.stop();
     await until(() => said("$state").at(-1) === "disconnected", 5_000, "the farewell");
-    expect(heard.findLast(({ topic }) => topic === "$state")).toMatchObject({ retain: true });
+    expect(rig.heard.findLast(({ topic }) => topic === "$state")).toMatchObject({ retain: true });
   });
 
   test("loses no record over a broker that is killed, which gets back all that it retained", async () => {
     await start();
     await until(() => seqs().length > 3, 5_000, "readings");
-    await broker.kill();
+    await rig.broker.kill();
     await pause(1_500);
-    await broker.restart();
+    await rig.broker.restart();
     await until(() => said("$state").filter((state) => state === "ready").length > 1, 10_000, "ready again");
-    await watcher.subscribeAsync(`${ROOT}/#`, { qos: 1 });
+    const kept = await retainedUnder(ROOT, rig.broker.port);
+    expect(kept).toMatchObject({ $state: "ready", "pump/state": "false" });
+    expect(JSON.parse(kept["$description"]!)).toMatchObject({ homie: "5.0", name: "North" });
+    expect(Number(kept["air-1/temperature"])).toBeGreaterThan(-40);
+    expect(Number(kept["node/uptime"])).toBeGreaterThanOrEqual(0);
+    await rig.watcher.subscribeAsync(`${ROOT}/#`, { qos: 1 });
     const last = Math.max(...seqs());
     await until(() => Math.max(...seqs()) > last + 5, 10_000, "what came behind");
     await until(
@@ -127,16 +89,16 @@ describe("a node with mqtt.convention: homie5", () => {
   test("sends again what was not acknowledged, is lost by its will meanwhile, and its values never go back in time", async () => {
     await start();
     await until(() => seqs().length > 3, 5_000, "readings");
-    proxy.pubacks("swallow");
+    rig.proxy.pubacks("swallow");
     await pause(700);
-    await proxy.refuse();
+    await rig.proxy.refuse();
     await until(() => said("$state").at(-1) === "lost", 5_000, "the will");
     await pause(1_000);
-    const gone = heard.length;
-    await proxy.restore();
-    proxy.pubacks("pass");
+    const gone = rig.heard.length;
+    await rig.proxy.restore();
+    rig.proxy.pubacks("pass");
     await until(() => said("$state").at(-1) === "ready", 10_000, "ready again");
-    const whole = () => heard.slice(gone).filter(({ topic }) => topic === "air-1/reading");
+    const whole = () => rig.heard.slice(gone).filter(({ topic }) => topic === "air-1/reading");
     const old = () => whole().filter(({ payload }) => JSON.parse(payload).historical);
     await until(
       () => whole().some(({ payload }) => !JSON.parse(payload).historical),
@@ -153,23 +115,58 @@ describe("a node with mqtt.convention: homie5", () => {
     ).toBe(true);
   });
 
+  test("with live_first shows what is new while what waited comes beside it", async () => {
+    await start("", ", replay: { order: live_first, rate: 5 }");
+    await until(() => seqs().length > 3, 5_000, "readings");
+    await rig.proxy.refuse();
+    await until(() => said("$state").at(-1) === "lost", 5_000, "the will");
+    await pause(2_000);
+    const gone = rig.heard.length;
+    await rig.proxy.restore();
+    const isWhole = () => new Set(seqs()).size === Math.max(...seqs());
+    await until(
+      () => seqs().length > 20 && isWhole(),
+      15_000,
+      () => `every number: ${seqs()}`,
+    );
+    const readings = rig.heard
+      .slice(gone)
+      .filter(({ topic }) => topic === "air-1/reading")
+      .map(({ payload, retain }) => ({ ...(JSON.parse(payload) as Reading), retain }));
+    const lastOld = readings.findLastIndex(({ historical }) => historical);
+    const shown = readings.filter(({ retain }) => retain);
+    // They came mixed, and what is shown goes forward all the same.
+    expect(readings.findIndex(({ retain }) => retain)).toBeLessThan(lastOld);
+    expect(readings.filter(({ retain }) => !retain).length).toBeGreaterThan(3);
+    expect(shown.map(({ seq }) => seq)).toEqual(
+      shown.map(({ seq }) => seq).sort((one, other) => one - other),
+    );
+    // The first value is what was measured last when the link came.
+    const [, ...values] = rig.heard.slice(gone).filter(({ topic }) => topic === "air-1/temperature");
+    const all = Math.min(values.length, shown.length);
+    expect(all).toBeGreaterThan(3);
+    expect(values.slice(0, all).map(({ payload }) => Number(payload))).toEqual(
+      shown.slice(0, all).map(({ temperature }) => temperature),
+    );
+  });
+
   test.each(["on", "TRUE", "", "1", '{"set":"on"}', "\u0000", "x".repeat(70_000), "true "])(
     "does not move for what is no value of the property: %j",
     async (payload) => {
       await start();
-      await watcher.publishAsync(`${ROOT}/pump/state/set`, payload, { qos: 1 });
-      await watcher.publishAsync(`${ROOT}/pump/state/set`, "true", { qos: 1, retain: true });
+      await rig.set("pump/state", payload);
+      await rig.set("pump/state", "true", true);
       await pause(300);
       expect(said("pump/state")).toEqual(["false"]);
-      await watcher.publishAsync(`${ROOT}/pump/state/set`, "", { qos: 1, retain: true });
+      await rig.set("pump/state", "", true);
     },
   );
 
   test("says why a guard refused", async () => {
     await start(", min_off: 1h");
-    await watcher.publishAsync(`${ROOT}/pump/state/set`, "true", { qos: 1 });
+    await rig.set("pump/state", "true");
     await until(() => said("$log/warn").length > 0, 5_000, "a word");
-    expect(said("$log/warn")[0]).toMatch(/^pump: rejected: /);
+    expect(said("$log/warn")[0]).toMatch(/^pump: rejected: \S/);
     expect(said("pump/state")).toEqual(["false"]);
   });
 });
