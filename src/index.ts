@@ -13,8 +13,6 @@ export type { SimBoard } from "./device/sim/board.ts";
 export type { SimChip } from "./device/sim/chip.ts";
 export type { World } from "./device/sim/world.ts";
 export { type SpiDevice, SpiError, type SpiFault, type SpiMode } from "./device/spi.ts";
-export type { Incoming } from "./mqtt/link.ts";
-export type { MessageHandler, Messages, PublishOptions } from "./mqtt/messages.ts";
 export { type StartedNode, type StartOptions, startNode } from "./node/start.ts";
 export {
   defineDriver,
@@ -26,6 +24,7 @@ export {
   SensorError,
   type SensorFault,
 } from "./sensors/driver.ts";
+export type { Incoming, MessageHandler, Messages, PublishOptions } from "./sensors/messages.ts";
 export type { SimBroker, SimMessage } from "./simulate/broker.ts";
 export {
   type Ending,

@@ -1,14 +1,4 @@
-/** A message from the broker. */
-export interface Incoming {
-  readonly topic: string;
-  readonly payload: Uint8Array;
-  readonly retain: boolean;
-  readonly qos: 0 | 1 | 2;
-  /** MQTT 5 response topic (section 3.3.2.3.5), where the sender gave one. */
-  readonly responseTopic?: string;
-  /** MQTT 5 correlation data (section 3.3.2.3.6), to be sent back with the response. */
-  readonly correlationData?: Uint8Array;
-}
+export type { Incoming } from "../sensors/messages.ts";
 
 /** A message to the broker. */
 export interface Outgoing {

@@ -1,43 +1,10 @@
 import { type Clock, withDeadline } from "../device/clock.ts";
 import type { Log } from "../log.ts";
 import type { StoredMessage } from "../record/message.ts";
+import type { MessageHandler, Messages } from "../sensors/messages.ts";
 import type { Incoming, OpenLink } from "./link.ts";
 import type { LinkStep } from "./session.ts";
 import { topicMatches } from "./topics.ts";
-
-export interface PublishOptions {
-  /** Default: 1. */
-  readonly qos?: 0 | 1 | 2;
-  /** Default: false. */
-  readonly retain?: boolean;
-  /**
-   * Into the outbox, behind what waits there: it survives outages, restarts and power cuts as readings do, and is delivered
-   * at least once. Default: false: it goes out now or not at all.
-   */
-  readonly buffered?: boolean;
-}
-
-export type MessageHandler = (message: Incoming) => void | Promise<void>;
-
-/** Messages of the user's own code, over the node's session. */
-export interface Messages {
-  /**
-   * Resolves when the broker has it (QoS 1: PUBACK, QoS 2: PUBCOMP, QoS 0: written); with `buffered`, when it is stored.
-   * Rejects where there is no connection, where the broker refuses it, or the link is lost first.
-   */
-  publish(topic: string, payload: string | Uint8Array, options?: PublishOptions): Promise<void>;
-  /**
-   * Calls `handler` for every message that `filter` matches, until {@link unsubscribe}. Holds over reconnects. Resolves when
-   * the broker has granted it, or at once while there is no connection; rejects where the broker does not grant it.
-   */
-  subscribe(filter: string, handler: MessageHandler, options?: { readonly qos?: 0 | 1 | 2 }): Promise<void>;
-  /** All handlers of the filter. */
-  unsubscribe(filter: string): Promise<void>;
-  /** Called on each connection, when the node's own subscriptions stand. Returns how to stop that. */
-  onConnect(listener: () => void): () => void;
-  /** Called when a connection is lost or ended, with why. Returns how to stop that. */
-  onConnectionLost(listener: (reason: Error) => void): () => void;
-}
 
 /** What one node lends: its link, its outbox. */
 export interface MessageWay {
@@ -55,6 +22,10 @@ export interface MessageHub extends Messages {
   attach(way: MessageWay): LinkStep;
   /** Hands a message to those who wait for it. Never rejects. */
   dispatch(message: Incoming): Promise<void>;
+  /** One handler of a filter. The broker is told where it was the filter's last, if there is a connection. */
+  drop(filter: string, handler: MessageHandler): Promise<void>;
+  /** What ends each lease. Those of a node that could not end them (killed, in a simulation) end when the next attaches. */
+  readonly leases: Set<() => void>;
 }
 
 /** A handler that takes longer holds up the acknowledgement of commands no further. */
@@ -71,16 +42,27 @@ export function createMessageHub(): MessageHub {
   const subscriptions = new Map<string, Subscription>();
   const connected = new Set<() => void>();
   const lost = new Set<(reason: Error) => void>();
+  const leases = new Set<() => void>();
   let way: MessageWay | undefined;
 
-  function tell<A extends readonly unknown[]>(listeners: Set<(...args: A) => void>, ...args: A): void {
-    for (const listener of listeners) {
-      try {
-        listener(...args);
-      } catch (error) {
-        way?.log.error("a connection listener failed", { error: String(error) });
-      }
+  async function hear<A extends readonly unknown[]>(
+    listener: (...args: A) => unknown,
+    ...args: A
+  ): Promise<void> {
+    try {
+      await listener(...args);
+    } catch (error) {
+      way?.log.error("a connection listener failed", { error: String(error) });
     }
+  }
+
+  function tell<A extends readonly unknown[]>(listeners: Set<(...args: A) => void>, ...args: A): void {
+    for (const listener of listeners) void hear(listener, ...args);
+  }
+
+  async function end(filter: string): Promise<void> {
+    if (!subscriptions.delete(filter) || way?.own.includes(filter)) return;
+    await way?.link()?.unsubscribe([filter]);
   }
 
   return {
@@ -112,15 +94,17 @@ export function createMessageHub(): MessageHub {
       } catch (error) {
         if (way?.link()) {
           subscription.handlers.delete(handler);
-          if (subscription.handlers.size === 0) subscriptions.delete(filter);
+          if (subscription.handlers.size === 0 && subscriptions.get(filter) === subscription)
+            subscriptions.delete(filter);
           throw error;
         }
         // The link was lost: the next one subscribes.
       }
     },
-    async unsubscribe(filter) {
-      if (!subscriptions.delete(filter) || way?.own.includes(filter)) return;
-      await way?.link()?.unsubscribe([filter]);
+    unsubscribe: end,
+    async drop(filter, handler) {
+      const handlers = subscriptions.get(filter)?.handlers;
+      if (handlers?.delete(handler) && handlers.size === 0) await end(filter);
     },
     onConnect(listener) {
       connected.add(listener);
@@ -130,7 +114,9 @@ export function createMessageHub(): MessageHub {
       lost.add(listener);
       return () => lost.delete(listener);
     },
+    leases,
     attach(next) {
+      for (const end of leases) end();
       way = next;
       return {
         name: "subscribing for the user's code",

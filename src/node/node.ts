@@ -152,6 +152,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
   const readings = createReadings();
   const samplers = createSamplers(config, {
     board,
+    messages: parts.messages,
     clock,
     random,
     log,

@@ -5,8 +5,9 @@ import { systemRandom } from "../device/linux/random.ts";
 import { SERVICE_SOCKET, socketInOutbox } from "../local/protocol.ts";
 import { type Log, silentLog } from "../log.ts";
 import { networkDial } from "../mqtt/dial.ts";
-import { createMessageHub, type Messages } from "../mqtt/messages.ts";
+import { createMessageHub, type MessageHub } from "../mqtt/messages.ts";
 import { nodeFiles } from "../outbox/files/node.ts";
+import type { Messages } from "../sensors/messages.ts";
 import { boardChooser } from "./board.ts";
 import { readConfigFile } from "./config-file.ts";
 import type { Node, NodeStatus } from "./node.ts";
@@ -17,13 +18,14 @@ import { processVitals } from "./vitals.ts";
 /** Real time, real chance, the real disk and the real network. */
 export async function realSurroundings(
   given: Pick<Surroundings, "version" | "log" | "simulate" | "onRestart">,
-): Promise<Surroundings> {
+): Promise<Surroundings & { readonly messages: MessageHub }> {
   return {
     ...given,
     chooseBoard: await boardChooser(given.simulate),
     clock: linuxClock(),
     random: systemRandom,
     files: nodeFiles(),
+    messages: createMessageHub(),
     vitals: processVitals(),
     localSockets: (outboxPath) => [SERVICE_SOCKET, socketInOutbox(outboxPath)],
     dialFor: ({ mqtt }: Config) => networkDial(mqtt.tls, readingKeys(mqtt.tls?.key, given.log)),
@@ -56,19 +58,17 @@ export async function startNode(options: StartOptions): Promise<StartedNode> {
   const result = await readConfigFile(file, { env: process.env, cwd: process.cwd() });
   if (!result.ok) throw new Error(result.problems.map((problem) => formatProblem(problem)).join("\n"));
   const { config } = result;
-  const messages = createMessageHub();
-  const supervisor = await supervise(config, {
-    ...(await realSurroundings({
-      version,
-      log,
-      simulate,
-      onRestart: () =>
-        void supervisor
-          .reload(config)
-          .catch((error: Error) => log.error("cannot restart", { error: error.message })),
-    })),
-    messages,
+  const surroundings = await realSurroundings({
+    version,
+    log,
+    simulate,
+    onRestart: () =>
+      void supervisor
+        .reload(config)
+        .catch((error: Error) => log.error("cannot restart", { error: error.message })),
   });
+  const { messages } = surroundings;
+  const supervisor = await supervise(config, surroundings);
   return {
     publish: messages.publish,
     subscribe: messages.subscribe,

@@ -7,6 +7,7 @@ import type { KernelChips, Subsystem } from "../device/kernel-chips.ts";
 import type { OneWire } from "../device/one-wire.ts";
 import type { SerialPort } from "../device/serial.ts";
 import type { SpiDevice, SpiMode } from "../device/spi.ts";
+import type { Messages } from "./messages.ts";
 
 /** What a sensor measured, by field name (snake_case), in the units that the driver's fields state. */
 export type Measurements = Readonly<Record<string, number | boolean>>;
@@ -41,6 +42,10 @@ export interface Sensor {
 /** Fields that depend on the options. A method's type, so that the registry can forget the options' types. */
 type FieldsFrom<E extends v.ObjectEntries> = { fields(options: Options<E>): Fields }["fields"];
 
+/**
+ * A driver's `open` gets the one bus it needs, the validated options, the clock, and the node's messages, whose
+ * subscriptions and listeners end when the sensor is closed.
+ */
 interface DriverBase<E extends v.ObjectEntries> {
   /** What a configuration calls it: `bme280`. */
   readonly name: string;
@@ -62,7 +67,7 @@ export interface I2cDriver<E extends v.ObjectEntries = v.ObjectEntries> extends 
   readonly bus: "i2c";
   /** 7-bit addresses the chip can have; the first is its default. */
   readonly addresses: readonly number[];
-  open(device: I2cDevice, options: Options<E>, clock: Clock): Promise<Sensor>;
+  open(device: I2cDevice, options: Options<E>, clock: Clock, messages: Messages): Promise<Sensor>;
 }
 
 /** A chip on SPI. */
@@ -72,7 +77,7 @@ export interface SpiDriver<E extends v.ObjectEntries = v.ObjectEntries> extends 
   readonly modes: readonly SpiMode[];
   /** Clock rates that the chip takes. The default must do on wires of a hand's length. */
   readonly speedHz: { readonly min: number; readonly default: number; readonly max: number };
-  open(device: SpiDevice, options: Options<E>, clock: Clock): Promise<Sensor>;
+  open(device: SpiDevice, options: Options<E>, clock: Clock, messages: Messages): Promise<Sensor>;
 }
 
 /** A chip at the other end of a serial line. */
@@ -80,13 +85,13 @@ export interface SerialDriver<E extends v.ObjectEntries = v.ObjectEntries> exten
   readonly bus: "serial";
   /** With eight data bits, no parity and one stop bit. */
   readonly baudRate: number;
-  open(port: SerialPort, options: Options<E>, clock: Clock): Promise<Sensor>;
+  open(port: SerialPort, options: Options<E>, clock: Clock, messages: Messages): Promise<Sensor>;
 }
 
 /** A thermometer on the kernel's 1-Wire bus. */
 export interface OneWireDriver<E extends v.ObjectEntries = v.ObjectEntries> extends DriverBase<E> {
   readonly bus: "one_wire";
-  open(wire: OneWire, options: Options<E>, clock: Clock): Promise<Sensor>;
+  open(wire: OneWire, options: Options<E>, clock: Clock, messages: Messages): Promise<Sensor>;
 }
 
 /** Something wired to GPIO lines. */
@@ -94,7 +99,7 @@ export interface GpioDriver<E extends v.ObjectEntries = v.ObjectEntries> extends
   readonly bus: "gpio";
   /** The lines it takes, so that a configuration with two users of one pin is refused. */
   pins(options: Options<E>): readonly Pin[];
-  open(gpio: Gpio, options: Options<E>, clock: Clock): Promise<Sensor>;
+  open(gpio: Gpio, options: Options<E>, clock: Clock, messages: Messages): Promise<Sensor>;
 }
 
 /** Where on an I2C bus a kernel driver's chip is. */
@@ -103,7 +108,7 @@ export interface KernelPlace {
   readonly address: number;
 }
 
-/** A chip that a driver of the kernel serves. */
+/** A chip that a driver of the kernel serves. Built in only: it gets no messages. */
 export interface KernelDriver<E extends v.ObjectEntries = v.ObjectEntries> extends DriverBase<E> {
   readonly bus: "kernel";
   readonly subsystem: Subsystem;
@@ -121,7 +126,7 @@ export interface KernelDriver<E extends v.ObjectEntries = v.ObjectEntries> exten
 /** The machine itself. */
 export interface HostDriver<E extends v.ObjectEntries = v.ObjectEntries> extends DriverBase<E> {
   readonly bus: "host";
-  open(host: Host, options: Options<E>, clock: Clock): Promise<Sensor>;
+  open(host: Host, options: Options<E>, clock: Clock, messages: Messages): Promise<Sensor>;
 }
 
 export type SensorDriver<E extends v.ObjectEntries = v.ObjectEntries> =

@@ -7,6 +7,8 @@ export interface HandleOptions {
   readonly clock: Clock;
   /** How long opening, and how long a read, may take. */
   readonly deadlineMs: number;
+  /** What is open is about to be closed, or will be as soon as its operation under way ends. */
+  readonly onClose?: () => void;
   /** A change that the open sensor told on its own. */
   readonly onChange: (measurements: Measurements) => void;
   /** The open sensor will tell no more changes. */
@@ -29,7 +31,15 @@ export interface Handle {
 /** Closing gives a line or file back; what cannot do it in this time does it behind our back. */
 const CLOSE_DEADLINE_MS = 1_000;
 
-export function createHandle({ id, open, clock, deadlineMs, onChange, onLost }: HandleOptions): Handle {
+export function createHandle({
+  id,
+  open,
+  clock,
+  deadlineMs,
+  onClose,
+  onChange,
+  onLost,
+}: HandleOptions): Handle {
   let sensor: Sensor | undefined;
   let following = new AbortController();
   /** Settles when every operation begun so far has ended. */
@@ -86,6 +96,7 @@ export function createHandle({ id, open, clock, deadlineMs, onChange, onLost }: 
     },
     async close() {
       following.abort();
+      onClose?.();
       if (closeIsQueued) return;
       closeIsQueued = true;
       await perform("closing", CLOSE_DEADLINE_MS, async () => {

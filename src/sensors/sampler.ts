@@ -28,6 +28,8 @@ export interface SamplerOptions {
   readonly id: string;
   /** Opens and initialises the sensor. Called again after each failure. */
   readonly open: () => Promise<Sensor>;
+  /** The sensor is given up: called before its `close`, and at once even where one of its operations hangs. */
+  readonly onClose?: () => void;
   readonly fields: Fields;
   readonly intervalMs: number;
   readonly jitterMs: number;
@@ -105,6 +107,7 @@ export function createSampler(options: SamplerOptions): Sampler {
     },
     clock,
     deadlineMs: options.deadlineMs ?? DEFAULT_DEADLINE_MS,
+    onClose: () => options.onClose?.(),
     onChange: (raw) => deliver(raw, clock.monotonicMs(), false),
     onLost(error) {
       lost = { error };

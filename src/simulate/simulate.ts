@@ -15,7 +15,7 @@ import { applyFault } from "../device/sim/faults.ts";
 import type { FaultName } from "../device/sim/settings.ts";
 import type { World } from "../device/sim/world.ts";
 import { type Log, silentLog } from "../log.ts";
-import { createMessageHub, type Messages } from "../mqtt/messages.ts";
+import { createMessageHub } from "../mqtt/messages.ts";
 import type { Node } from "../node/node.ts";
 import { loadParts } from "../node/parts.ts";
 import { chooseSimulatedBoard } from "../node/simulated-board.ts";
@@ -23,6 +23,7 @@ import { type Supervisor, supervise } from "../node/supervisor.ts";
 import { type Mount, memoryDisk } from "../outbox/files/memory.ts";
 import { parseDurationMs } from "../schema/duration.ts";
 import type { AnySensorDriver } from "../sensors/driver.ts";
+import type { Messages } from "../sensors/messages.ts";
 import { createSimBroker, type SimBroker } from "./broker.ts";
 
 export interface SimulateOptions {

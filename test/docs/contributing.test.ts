@@ -8,6 +8,7 @@ import type { AnySensorDriver } from "../../src/sensors/driver.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 let folder: string;
+let talking: { default: AnySensorDriver };
 let example: { default: AnySensorDriver; decodeTemperature(bytes: Uint8Array): number };
 
 beforeAll(async () => {
@@ -17,6 +18,9 @@ beforeAll(async () => {
   const file = join(folder, "my-mcp9808.ts");
   await writeFile(file, code ?? "");
   example = await import(file);
+  const second = join(folder, "my-load.ts");
+  await writeFile(second, /```ts\n\/\/ my-load\.ts\n([\s\S]*?)```/.exec(text)?.[1] ?? "");
+  talking = await import(second);
 });
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -60,5 +64,21 @@ test("the worked example runs in a whole node", async () => {
   const temperatures = sim.messages("telemetry/pond").map(({ json }) => json.temperature);
   expect(temperatures[0]).toBe(-5);
   expect(temperatures.at(-1)).toBe(21.5);
+  await sim.stop();
+});
+
+test("the example of a driver that talks sets its zero point and says so", async () => {
+  const sim = await simulate({
+    config:
+      "device: { id: n1 }\nmqtt: { url: mqtt://broker.example }\nsensors: [{ id: pi, driver: load, interval: 5s }]\n",
+    drivers: [talking.default],
+  });
+  sim.world.set("host.load1", 0.5);
+  await sim.advance("20s");
+  await sim.broker.publish("garden/load/set_zero", "");
+  await sim.advance("10s");
+  expect(sim.messages("telemetry/pi")[0]?.json.load).toBe(0.5);
+  expect(sim.messages("telemetry/pi").at(-1)?.json.load).toBe(0);
+  expect(sim.broker.messages("garden/load/zero")).toMatchObject([{ payload: "0.5" }]);
   await sim.stop();
 });

@@ -22,6 +22,7 @@ import {
   type Sensor,
   SensorError,
 } from "../../src/sensors/driver.ts";
+import { withoutNode } from "../../src/sensors/messages.ts";
 import { loadSensorDrivers } from "../../src/sensors/registry.ts";
 import { DRIVER_CASES, type DriverCase, PLACE, type Point } from "./driver-cases.ts";
 
@@ -68,27 +69,32 @@ async function openOn(
   switch (driver.bus) {
     case "i2c":
       if (wire?.bus !== "i2c") throw new Error(`${driver.name} needs an I2C wire`);
-      return driver.open(deviceAt(board.i2c(wire.devicePath), wire.address), options, board.clock);
+      return driver.open(
+        deviceAt(board.i2c(wire.devicePath), wire.address),
+        options,
+        board.clock,
+        withoutNode,
+      );
     case "spi": {
       if (wire?.bus !== "spi") throw new Error(`${driver.name} needs an SPI wire`);
       const { devicePath } = wire;
       const spi = await board.spi({ devicePath, mode: driver.modes[0]!, speedHz: driver.speedHz.default });
-      return driver.open(spi, options, board.clock);
+      return driver.open(spi, options, board.clock, withoutNode);
     }
     case "serial": {
       if (wire?.bus !== "serial") throw new Error(`${driver.name} needs a serial line`);
       const { devicePath } = wire;
       const port = await board.serial({ devicePath, baudRate: driver.baudRate });
-      return driver.open(port, options, board.clock);
+      return driver.open(port, options, board.clock, withoutNode);
     }
     case "one_wire":
-      return driver.open(board.oneWire, options, board.clock);
+      return driver.open(board.oneWire, options, board.clock, withoutNode);
     case "gpio":
-      return driver.open(board.gpio, options, board.clock);
+      return driver.open(board.gpio, options, board.clock, withoutNode);
     case "kernel":
       return driver.open({ chips: board.chips, at: undefined }, options, board.clock);
     case "host":
-      return driver.open(board.host, options, board.clock);
+      return driver.open(board.host, options, board.clock, withoutNode);
   }
 }
 
