@@ -104,8 +104,8 @@ test.each([
 test("the service reaches its buses: chips that are not there are what it finds, not closed doors", async () => {
   // Nobody answers on SPI: the line stays as it is, and a converter reads that.
   await consumer.hear("telemetry/level", () => true, PATIENCE_MS);
-  const { json: air } = await consumer.hear("fault/air", ({ json }) => json !== undefined, PATIENCE_MS);
-  expect(air.error).toContain("no chip acknowledged");
+  // On a busy machine the first try may only run out of time.
+  await consumer.hear("fault/air", ({ json }) => /no chip acknowledged/.test(json?.error), PATIENCE_MS);
   await consumer.hear("telemetry/door", () => true, PATIENCE_MS);
 });
 

@@ -92,7 +92,7 @@ export function linuxSerialPort({
           return bytes;
         } catch (error) {
           if (!(error instanceof DeadlineError)) throw error;
-          throw new SerialError("timeout", `${devicePath}: nothing came within ${withinMs} ms`, {
+          throw new SerialError("timeout", `${devicePath}: nothing came within ${Math.ceil(withinMs)} ms`, {
             cause: error,
           });
         }
