@@ -77,7 +77,10 @@ export class SimSerial {
             await this.#clock.sleep(Math.max(0, atMs - this.#clock.monotonicMs()));
             const { fault } = plugged();
             if (!utterance || utterance.atMs > endMs || (fault === "silent" && atMs >= endMs)) {
-              throw new SerialError("timeout", `${devicePath}: nothing came within ${Math.ceil(withinMs)} ms`);
+              throw new SerialError(
+                "timeout",
+                `${devicePath}: nothing came within ${Math.ceil(withinMs)} ms`,
+              );
             }
             readUpToMs = utterance.atMs;
             if (fault === "silent") continue;
