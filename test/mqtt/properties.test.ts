@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { VirtualClock } from "../../src/device/sim/clock.ts";
 import { silentLog } from "../../src/log.ts";
 import { type LinkOptions, openLink } from "../../src/mqtt/connect.ts";
-import type { Outgoing } from "../../src/mqtt/link.ts";
+import type { Incoming, Outgoing } from "../../src/mqtt/link.ts";
 import { parseServer } from "../../src/mqtt/server.ts";
 import { type ScriptedBroker, scriptedBroker } from "./scripted-broker.ts";
 
@@ -86,11 +86,40 @@ describe("in MQTT 5", () => {
 
   test("Maximum Packet Size counts the properties too, and refuses without losing the link", async () => {
     const { link, sent } = await connect({ maximumPacketSize: 100 });
-    await expect(link.publish({ ...message, userProperties: { site: "x".repeat(80) } })).rejects.toThrow(
-      "packet too large",
-    );
+    await expect(
+      link.publish({ ...message, userProperties: { site: "x".repeat(80) } }),
+    ).rejects.toMatchObject({
+      // The code that makes the uplink set the record aside.
+      code: 0x95,
+      message: "the broker refuses the message: packet too large (code 149)",
+    });
     await link.publish(message);
     expect(sent("publish")).toHaveLength(1);
+    expect(link.closed.aborted).toBe(false);
+  });
+
+  test("a command comes with the response topic and the correlation data of its sender", async () => {
+    const came: Incoming[] = [];
+    const { broker } = await connect({}, { onMessage: (message) => void came.push(message) });
+    broker.send({
+      cmd: "publish",
+      topic: "n1/command/pump",
+      payload: "on",
+      qos: 0,
+      dup: false,
+      retain: false,
+      properties: { responseTopic: "app/replies", correlationData: Buffer.from([1, 0, 255]) },
+    });
+    await new Promise(setImmediate);
+    expect(came).toMatchObject([
+      { topic: "n1/command/pump", responseTopic: "app/replies", correlationData: Buffer.from([1, 0, 255]) },
+    ]);
+  });
+
+  test("the node's own client id stands, also where a broker assigns one unasked", async () => {
+    const { link, sent } = await connect({ assignedClientIdentifier: "auto-1" });
+    await link.publish(message);
+    expect(sent("connect")[0]!.clientId).toBe("n1");
     expect(link.closed.aborted).toBe(false);
   });
 
