@@ -14,6 +14,7 @@ describe("mqtt settings", () => {
     expect(v.parse(mqttSettings, { url: "mqtt://broker.example" })).toEqual({
       url: [{ scheme: "mqtt", host: "broker.example", port: 1883 }],
       version: "auto",
+      convention: "fieldpost",
       will_delay: 0,
       keepalive: 25_000,
       session_expiry: 0,
