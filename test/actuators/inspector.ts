@@ -14,6 +14,8 @@ interface Load {
   readonly pin: number;
   on: boolean;
   sinceMs: number;
+  /** How long it was on when it last went off: another load may go off before this one's change is told. */
+  wasOnMs: number;
   /** While it was on and a process was there that could have switched it off. */
   readonly ranMs: [fromMs: number, toMs: number][];
   /** When this process, or the kernel, first had the line: switching before that was not its doing. */
@@ -36,7 +38,7 @@ export class Inspector {
     this.#loads = new Map(
       actuators.map((settings) => {
         const { pin } = settings as ActuatorSettings & { readonly pin: number };
-        return [pin, { settings, pin, on: false, sinceMs: 0, knownSinceMs: 0, ranMs: [] }];
+        return [pin, { settings, pin, on: false, sinceMs: 0, wasOnMs: 0, knownSinceMs: 0, ranMs: [] }];
       }),
     );
     relays.onLoad = (pin, value) => this.#switched(this.#loads.get(pin as number)!, value === 1);
@@ -104,15 +106,13 @@ export class Inspector {
     const load = [...this.#loads.values()].find(({ settings }) => settings.id === id)!;
     const minOnMs = load.settings.min_on ?? 0;
     if (state !== "off" || !["command", "rule", "local"].includes(cause)) return;
-    if (this.#wasOnMs < minOnMs) this.#violation(`${id} went off by ${cause} after ${this.#wasOnMs} ms`);
+    if (load.wasOnMs < minOnMs) this.#violation(`${id} went off by ${cause} after ${load.wasOnMs} ms`);
   }
-
-  #wasOnMs = 0;
 
   #switched(load: Load, on: boolean): void {
     const nowMs = this.#clock.monotonicMs();
     const { id, min_off: minOffMs = 0, interlock } = load.settings;
-    if (!on) this.#wasOnMs = nowMs - load.sinceMs;
+    if (!on) load.wasOnMs = nowMs - load.sinceMs;
     if (on && !this.#booting && nowMs - load.sinceMs < minOffMs)
       this.#violation(`${id} went on after ${nowMs - load.sinceMs} ms off`);
     load.on = on;
