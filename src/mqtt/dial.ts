@@ -124,8 +124,13 @@ async function webSocketOver(socket: Duplex, { scheme, host, port, path = "/" }:
     path,
     wsOptions: { createConnection: () => socket, perMessageDeflate: false },
   };
-  const stream = streamBuilder(undefined as never, options as Parameters<typeof streamBuilder>[1]);
-  return stream as unknown as Duplex;
+  const stream = streamBuilder(
+    undefined as never,
+    options as Parameters<typeof streamBuilder>[1],
+  ) as unknown as Duplex;
+  // The upgrade may be refused, or given up, while nobody listens yet: whoever takes the stream sees it closed.
+  stream.on("error", () => {});
+  return stream;
 }
 
 /** Resolves with the stream once it emits `event`; on failure or abort it is destroyed. */

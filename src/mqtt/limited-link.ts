@@ -7,6 +7,9 @@ import { inWords, PACKET_TOO_LARGE, TOPIC_NAME_INVALID } from "./reason-codes.ts
 /** Of a broker's rate this much is used: its seconds do not begin when ours do. */
 const USED_SHARE = 0.9;
 
+/** A driver that publishes faster than the broker takes is told so, instead of filling the memory. */
+const MAX_URGENT = 500;
+
 /** A message that waits for its turn. */
 interface Waiting {
   readonly message: Outgoing;
@@ -21,11 +24,12 @@ export function limitLink(link: OpenLink, preset: Preset, clock: Clock): OpenLin
   const { publishesPerSecond = 0, subscribesPerSecond = 0, filtersPerSubscribe, inFlight } = preset;
   const pace = createPace(publishesPerSecond * USED_SHARE, clock);
   const subscribing = createPace(subscribesPerSecond * USED_SHARE, clock);
-  /** Results, states, the farewell: ahead of any backlog, and few. */
+  /** Results, states, what a user's code publishes: ahead of any backlog, but never instead of it. */
   const urgent: Waiting[] = [];
   /** The flood; at most what the window of the uplink lets out. */
   const waiting: Waiting[] = [];
   let sending = false;
+  let backlogsTurn = false;
   const total = () => urgent.length + waiting.length;
 
   async function sendWaiting(): Promise<void> {
@@ -34,7 +38,10 @@ export function limitLink(link: OpenLink, preset: Preset, clock: Clock): OpenLin
       const allowed = await pace.take(left, link.closed);
       // A closed link settles them all.
       const count = link.closed.aborted ? total() : allowed;
-      const due = urgent.splice(0, count);
+      // Where both wait, every second message is the backlog's.
+      const share = waiting.length === 0 ? 0 : (count + Number(backlogsTurn)) >> 1;
+      backlogsTurn = count % 2 === 1 && share <= count >> 1;
+      const due = urgent.splice(0, count - share);
       due.push(...waiting.splice(0, count - due.length));
       pace.spent(due.length);
       for (const { message, done } of due) link.publishThen(message, done);
@@ -46,6 +53,10 @@ export function limitLink(link: OpenLink, preset: Preset, clock: Clock): OpenLin
     const fault = faultOf(message, preset);
     if (fault !== undefined) {
       done(new PublishRefusedError(fault, inWords(fault)));
+      return;
+    }
+    if (into === urgent && urgent.length >= MAX_URGENT) {
+      done(new Error("too many messages wait for the broker's rate"));
       return;
     }
     const qos = Math.min(message.qos, preset.maximumQos) as Outgoing["qos"];

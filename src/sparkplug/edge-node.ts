@@ -224,7 +224,9 @@ export function createEdgeNode({
   async function leave({ link }: Birth): Promise<void> {
     birth = undefined;
     log.info("the primary host is offline: nothing is sent until it is back", { host: primaryHostId });
-    await withDeadline(clock, "the farewell", FAREWELL_MS, link.publish(nodeDeath())).catch(() => {});
+    // In its turn: data that waits for a slow link must not come behind it.
+    const farewell = new Promise<void>((resolve) => link.publishThen(nodeDeath(), () => resolve()));
+    await withDeadline(clock, "the farewell", FAREWELL_MS, farewell).catch(() => {});
     await link.end();
   }
 

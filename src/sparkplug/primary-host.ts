@@ -30,6 +30,8 @@ export function createPrimaryHost(): PrimaryHost {
     },
     forget() {
       isOnline = false;
+      // Another broker's host, or one whose clock was set right: what is retained there is the truth.
+      newestMs = Number.NEGATIVE_INFINITY;
     },
     async whenOnline(signal) {
       while (!isOnline && !signal.aborted)
@@ -50,8 +52,8 @@ function parseState(
     const state: unknown = JSON.parse(Buffer.from(payload).toString());
     if (!isMap(state)) return undefined;
     const { online, timestamp } = state;
-    if (typeof online !== "boolean" || typeof timestamp !== "number") return undefined;
-    return { online, timestampMs: timestamp };
+    if (typeof online !== "boolean" || !Number.isFinite(timestamp)) return undefined;
+    return { online, timestampMs: timestamp as number };
   } catch {
     return undefined;
   }

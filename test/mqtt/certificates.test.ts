@@ -189,3 +189,21 @@ describe("a Unix socket", () => {
     );
   });
 });
+
+test.each(["refused by a proxy", "given up by the node"])(
+  "a WebSocket upgrade that is %s while nobody listens ends the stream, not the process",
+  async (how) => {
+    const proxy = createTcpServer((socket) => {
+      socket.on("error", () => {});
+      if (how === "refused by a proxy")
+        socket.once("data", () => socket.end("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"));
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+    const { port } = proxy.address() as AddressInfo;
+    const stream = await networkDial(undefined, readFile)(parseServer(`ws://127.0.0.1:${port}/mqtt`), never);
+    const closed = new Promise((resolve) => stream.once("close", resolve));
+    if (how === "given up by the node") stream.destroy();
+    await closed;
+    proxy.close();
+  },
+);

@@ -156,3 +156,17 @@ test("a result goes ahead of a backlog that waits", async () => {
   const place = broker.accepted.findIndex(({ topic }) => topic === "result");
   expect(place).toBeLessThan(20);
 });
+
+test("a flood of direct messages neither keeps a backlog from its turn nor grows without bounds", async () => {
+  const to = limitLink(await connect(PRESETS.aws_iot_core), PRESETS.aws_iot_core, linuxClock());
+  const refused: string[] = [];
+  for (let at = 0; at < 600; at++)
+    to.publish({ topic: "direct", payload: "1", qos: 0, retain: false }).catch((error: Error) =>
+      refused.push(error.message),
+    );
+  await drain(to, 30);
+  expect(refused.length).toBeGreaterThanOrEqual(90);
+  expect(new Set(refused)).toEqual(new Set(["too many messages wait for the broker's rate"]));
+  expect(broker.offences).toEqual([]);
+  link.abandon(new Error("enough"));
+});

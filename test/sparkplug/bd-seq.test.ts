@@ -55,6 +55,13 @@ describe("the primary host", () => {
     expect(host.online()).toBe(false);
   });
 
+  test("is what a new connection shows, also where its clock was set back or another broker is an older host's", () => {
+    const host = createPrimaryHost();
+    expect(host.hear(state('{"online":true,"timestamp":100}'))).toBe("online");
+    host.forget();
+    expect(host.hear(state('{"online":true,"timestamp":50}'))).toBe("online");
+  });
+
   test.each([
     "",
     "ONLINE",
@@ -62,6 +69,7 @@ describe("the primary host", () => {
     "[]",
     '{"online":"true","timestamp":1}',
     '{"online":true}',
+    '{"online":false,"timestamp":1e999}',
     "x".repeat(2_000),
   ])("does not listen to %j", (text) => {
     const host = createPrimaryHost();
