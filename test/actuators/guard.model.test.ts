@@ -157,6 +157,7 @@ class Model {
       case "refuse":
         if (next.how === "not") this.#relays.refusing.delete(next.pin);
         else this.#relays.refusing.set(next.pin, next.how);
+        this.#inspector.sticks(next.pin, next.how === "stays");
         break;
       case "hang":
         if (next.hangs) this.#relays.hang(next.pin);

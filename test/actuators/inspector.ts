@@ -68,6 +68,17 @@ export class Inspector {
 
   readonly #hung = new Map<number, number>();
 
+  /** A relay that stays as it is: no process could switch it off meanwhile, so that time is nobody's budget. */
+  sticks(pin: number, sticks: boolean): void {
+    const load = this.#loads.get(pin)!;
+    if (sticks) {
+      this.#stuck.add(pin);
+      this.#rests(load);
+    } else if (this.#stuck.delete(pin) && load.on && !this.#booting) this.#runs(load);
+  }
+
+  readonly #stuck = new Set<number>();
+
   /** Was told to be on until then, by the last request; undefined: nobody knows any more. */
   leased(id: string, untilMs: number | undefined): void {
     if (untilMs === undefined) this.#leases.delete(id);
@@ -77,6 +88,7 @@ export class Inspector {
   readonly #leases = new Map<string, number>();
 
   #runs(load: Load): void {
+    if (this.#stuck.has(load.pin)) return;
     const nowMs = this.#clock.monotonicMs();
     if (load.ranMs.at(-1)?.[1] !== Number.POSITIVE_INFINITY)
       load.ranMs.push([nowMs, Number.POSITIVE_INFINITY]);

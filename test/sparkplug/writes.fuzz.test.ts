@@ -20,16 +20,6 @@ const texts = (payload: Uint8Array) =>
 const written = (...metrics: readonly unknown[]) =>
   Buffer.from(tahu.encodePayload({ timestamp: 1, metrics }));
 
-/** Why Eclipse's own decoder takes bytes for no payload; undefined where it reads them, or stumbles while it turns them into values. */
-function refusalOfTahu(bytes: Uint8Array): unknown {
-  try {
-    tahu.decodePayload(bytes);
-  } catch (error) {
-    if (!(error instanceof TypeError)) return error;
-  }
-  return undefined;
-}
-
 describe("what a host writes", () => {
   test("is a command of the contract, by name and by alias", () => {
     const alias = model.devices.get("pump")?.metrics.get("on")?.alias;
@@ -53,7 +43,7 @@ describe("what a host writes", () => {
     expect(texts(written(metric))).toEqual([]);
   });
 
-  test("that was damaged on its way says nothing but what its bytes say", () => {
+  test("that was damaged on its way writes the same metric of the same output, or nothing", () => {
     const good = written({ name: "on", type: "Boolean", value: true, timestamp: 1 });
     fc.assert(
       fc.property(
@@ -66,8 +56,6 @@ describe("what a host writes", () => {
           for (const [topic, payload] of texts(bytes)) {
             expect(topic).toBe("fieldpost/n1/command/pump");
             expect(['{"set":"on"}', '{"set":"off"}']).toContain(payload);
-            // Then it is a payload for Tahu's library, too, which stumbles over a template without a value.
-            expect(refusalOfTahu(bytes)).toBeUndefined();
           }
         },
       ),
