@@ -9,13 +9,13 @@ import {
   ownCertificates,
 } from "./certificates.ts";
 import type { Check } from "./check.ts";
+import { cgroups, memory, nodeVersion, power, swap, temperature, watchdog, wifi } from "./computer.ts";
 import { configFile, configuration, identity, secrets } from "./configuration.ts";
 import { diskSpace, fileSystem, inodes, mountOptions, outboxFolder, tail } from "./disk.ts";
 import { lines } from "./lines.ts";
 import { brokerName, brokerPort } from "./network.ts";
 import { outbox, outboxOwner } from "./outbox.ts";
 import { outputChips, pwmChannels } from "./outputs.ts";
-import { cgroups, memory, nodeVersion, power, swap, temperature, watchdog, wifi } from "./program.ts";
 import { sensors } from "./sensors.ts";
 import { journal, runningNode, safeOutputs, service } from "./service.ts";
 import { brokerConnect, brokerLimits, brokerPublish, brokerSubscribe, clientIdInUse } from "./session.ts";

@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
 import { type Check, failed, ok, skipped, warning } from "./check.ts";
 import type { Machine } from "./machine.ts";
-import { processes } from "./time.ts";
-import { dropIns, readUnit, valuesIn } from "./unit.ts";
+import { processes } from "./processes.ts";
+import { readUnit, systemdSettings, valuesIn } from "./unit.ts";
 
 const SERVICE_CONFIG = "/etc/fieldpost/fieldpost.yaml";
 
@@ -105,8 +105,6 @@ export const safeOutputs: Check = {
   },
 };
 
-const JOURNALD_FOLDERS = ["/etc/systemd", "/run/systemd", "/usr/lib/systemd"];
-
 export const journal: Check = {
   id: "journal",
   area: "service",
@@ -116,10 +114,7 @@ export const journal: Check = {
   async run({ machine }) {
     const what = "system log";
     if (!(await machine.facts("/run/systemd/system"))) return [];
-    const settings = [
-      (await machine.text("/etc/systemd/journald.conf")) ?? "",
-      ...(await dropIns(machine, JOURNALD_FOLDERS, "journald.conf")),
-    ].join("\n");
+    const settings = await systemdSettings(machine, "journald.conf");
     const storage = valuesIn(settings, "Storage").at(-1) ?? "auto";
     const onDisk =
       storage === "persistent" ||

@@ -3,7 +3,8 @@ import { usesWallTime } from "../rules/rule.ts";
 import { type Check, type Diagnosis, failed, ok, warning } from "./check.ts";
 import type { Machine } from "./machine.ts";
 import type { Patient } from "./patient.ts";
-import { dropIns, valuesIn } from "./unit.ts";
+import { processes } from "./processes.ts";
+import { systemdSettings, valuesIn } from "./unit.ts";
 
 export const clockSet: Check = {
   id: "clock",
@@ -53,15 +54,6 @@ export const timeService: Check = {
     ];
   },
 };
-
-/** Processes by the kernel's name for them (comm: at most 15 letters). */
-export async function processes(
-  machine: Machine,
-): Promise<readonly { readonly pid: number; readonly name: string }[]> {
-  const pids = (await machine.names("/proc")).filter((name) => /^\d+$/.test(name));
-  const names = await Promise.all(pids.map((pid) => machine.text(`/proc/${pid}/comm`)));
-  return pids.flatMap((pid, at) => (names[at] === undefined ? [] : [{ pid: Number(pid), name: names[at] }]));
-}
 
 /** Seconds of error from which readings, schedules and `max_age` of commands begin to suffer, and where they are wrong. */
 const NOTICEABLE_S = 1;
@@ -114,9 +106,7 @@ function inSeconds(seconds: number): string {
 
 /** timesyncd.conf(5), also what it shows as its defaults; chrony.conf(5), `server` and `pool`. */
 async function timeServers(machine: Machine): Promise<readonly string[]> {
-  const folders = ["/etc/systemd", "/run/systemd", "/usr/lib/systemd"];
-  const main = (await machine.text("/etc/systemd/timesyncd.conf")) ?? "";
-  const texts = [main, ...(await dropIns(machine, folders, "timesyncd.conf"))].join("\n");
+  const texts = await systemdSettings(machine, "timesyncd.conf");
   const chrony = (await machine.text("/etc/chrony/chrony.conf")) ?? "";
   const named = [...valuesIn(texts, "NTP"), ...valuesIn(texts, "FallbackNTP")].flatMap((names) =>
     names.split(/\s+/),

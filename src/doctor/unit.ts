@@ -30,7 +30,7 @@ export async function readUnit(machine: Machine): Promise<Unit | undefined> {
 }
 
 /** The texts of `NAME.d/*.conf`, those of the lowest folder first. */
-export async function dropIns(
+async function dropIns(
   machine: Machine,
   folders: readonly string[],
   name: string,
@@ -41,6 +41,14 @@ export async function dropIns(
     for (const each of names) texts.push((await machine.text(`${folder}/${name}.d/${each}`)) ?? "");
   }
   return texts;
+}
+
+const SYSTEMD_FOLDERS = ["/etc/systemd", "/run/systemd", "/usr/lib/systemd"];
+
+/** The text of one of systemd's own configurations (`system.conf`, `journald.conf`) with its drop-ins behind it. */
+export async function systemdSettings(machine: Machine, name: string): Promise<string> {
+  const main = (await machine.text(`/etc/systemd/${name}`)) ?? "";
+  return [main, ...(await dropIns(machine, SYSTEMD_FOLDERS, name))].join("\n");
 }
 
 export function valuesIn(text: string, key: string): readonly string[] {

@@ -1,6 +1,6 @@
 import { throttledFlags } from "../node/health.ts";
 import { type Check, failed, ok, skipped, warning } from "./check.ts";
-import { dropIns, valuesIn } from "./unit.ts";
+import { systemdSettings, valuesIn } from "./unit.ts";
 
 /** package.json, engines. */
 const OLDEST_NODE = [20, 15] as const;
@@ -127,8 +127,6 @@ export const temperature: Check = {
   },
 };
 
-const SYSTEMD_FOLDERS = ["/etc/systemd", "/run/systemd", "/usr/lib/systemd"];
-
 export const watchdog: Check = {
   id: "watchdog",
   area: "machine",
@@ -154,10 +152,7 @@ export const watchdog: Check = {
       read("timeout"),
     ]);
     // Not every kernel tells the state; then what systemd was told counts.
-    const settings = [
-      (await machine.text("/etc/systemd/system.conf")) ?? "",
-      ...(await dropIns(machine, SYSTEMD_FOLDERS, "system.conf")),
-    ].join("\n");
+    const settings = await systemdSettings(machine, "system.conf");
     const wanted = valuesIn(settings, "RuntimeWatchdogSec").at(-1);
     const isFed =
       state === undefined ? wanted !== undefined && !/^(0|off)$/.test(wanted) : state === "active";
