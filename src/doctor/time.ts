@@ -112,6 +112,7 @@ async function timeServers(machine: Machine): Promise<readonly string[]> {
     names.split(/\s+/),
   );
   const ofChrony = [...chrony.matchAll(/^(?:server|pool)\s+(\S+)/gm)].map(([, name = ""]) => name);
+  const main = (await machine.text("/etc/systemd/timesyncd.conf")) ?? "";
   const shown = valuesIn(main.replaceAll(/^#(?=FallbackNTP=)/gm, ""), "FallbackNTP").flatMap((names) =>
     names.split(/\s+/),
   );
