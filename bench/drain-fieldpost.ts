@@ -4,11 +4,11 @@ import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { linuxClock } from "../src/device/linux/clock.ts";
 import { silentLog } from "../src/log.ts";
-import { openLink } from "../src/mqtt/connect.ts";
-import { networkDial } from "../src/mqtt/dial.ts";
-import type { OpenLink } from "../src/mqtt/link.ts";
-import { contractSpelling } from "../src/mqtt/spelling.ts";
-import { createUplink } from "../src/mqtt/uplink.ts";
+import { contractSpelling } from "../src/mqtt/convention/spelling.ts";
+import { openLink } from "../src/mqtt/link/connect.ts";
+import { networkDial } from "../src/mqtt/link/dial.ts";
+import type { OpenLink } from "../src/mqtt/link/link.ts";
+import { createUplink } from "../src/mqtt/uplink/uplink.ts";
 import { openStore } from "./store.ts";
 
 const LOOK_EVERY_MS = 100;

@@ -3,10 +3,10 @@ import { connect, type MqttClient } from "mqtt";
 import { linuxClock } from "../src/device/linux/clock.ts";
 import { systemRandom } from "../src/device/linux/random.ts";
 import { silentLog } from "../src/log.ts";
-import { openLink } from "../src/mqtt/connect.ts";
-import { networkDial } from "../src/mqtt/dial.ts";
-import { createSession } from "../src/mqtt/session.ts";
-import { statusOn } from "../src/mqtt/status.ts";
+import { openLink } from "../src/mqtt/link/connect.ts";
+import { networkDial } from "../src/mqtt/link/dial.ts";
+import { statusOn } from "../src/mqtt/retained/status.ts";
+import { createSession } from "../src/mqtt/session/session.ts";
 
 /** Many clients of one broker. Times are those of `performance.now()`. */
 export interface Fleet {

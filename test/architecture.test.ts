@@ -91,11 +91,25 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   "main.ts": ["cli"],
 };
 
+/** The rooms inside `mqtt`, and what each may import of the others. */
+const mqttRooms: Readonly<Record<string, readonly string[]>> = {
+  broker: [],
+  encoding: [],
+  link: ["broker"],
+  session: ["broker", "link"],
+  retained: ["link", "session"],
+  convention: ["link", "session", "retained", "encoding"],
+  uplink: ["link", "convention"],
+  downlink: ["link", "convention"],
+  messages: ["link", "session", "convention"],
+};
+
 const importsOf = (file: string) =>
   [...readFileSync(join(src, file), "utf8").matchAll(/(?:from|import\()\s*"(\.[^"]+)"/g)].map((match) =>
     relative(src, resolve(src, dirname(file), match[1]!)).replaceAll("\\", "/"),
   );
 const roomOf = (file: string) => file.split("/")[0]!;
+const mqttRoomOf = (file: string) => /^mqtt\/([^/]+)\//.exec(file)?.[1] ?? "";
 
 describe("the shape of the code", () => {
   test("every file stands in a room that this test knows", () => {
@@ -108,6 +122,23 @@ describe("the shape of the code", () => {
         .filter((target) => roomOf(target) !== roomOf(file) && !rooms[roomOf(file)]?.includes(roomOf(target)))
         .map((target) => `${file} -> ${target}`),
     );
+    expect(wrong).toEqual([]);
+  });
+
+  test("every file of mqtt stands in a room that this test knows", () => {
+    const inMqtt = files.filter((file) => roomOf(file) === "mqtt");
+    expect(inMqtt.filter((file) => !(mqttRoomOf(file) in mqttRooms))).toEqual([]);
+  });
+
+  test("imports go one way inside mqtt, too", () => {
+    const wrong = files
+      .filter((file) => mqttRoomOf(file) in mqttRooms)
+      .flatMap((file) =>
+        importsOf(file)
+          .filter((target) => roomOf(target) === "mqtt" && mqttRoomOf(target) !== mqttRoomOf(file))
+          .filter((target) => !mqttRooms[mqttRoomOf(file)]?.includes(mqttRoomOf(target)))
+          .map((target) => `${file} -> ${target}`),
+      );
     expect(wrong).toEqual([]);
   });
 

@@ -3,7 +3,7 @@ import type { ActuatorConfig, Config, SensorConfig } from "../config/config.ts";
 import { formatProblem } from "../config/problem.ts";
 import { type Pin, pinInWords } from "../device/gpio.ts";
 import { formatAddress } from "../device/i2c.ts";
-import { formatServer } from "../mqtt/server.ts";
+import { formatServer } from "../mqtt/broker/server.ts";
 import type { Rule } from "../rules/rule.ts";
 import { formatDurationMs } from "../schema/duration.ts";
 import { loadConfigFile, showProblems } from "./config-file.ts";

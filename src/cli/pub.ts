@@ -1,7 +1,7 @@
 import { createReadStream } from "node:fs";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { checkTopic } from "../mqtt/messages.ts";
+import { checkTopic } from "../mqtt/messages/hub.ts";
 import { DEFAULT_CONFIG, loadOrExplain } from "./config-file.ts";
 import { CliError, EXIT, wrongUsage } from "./exit.ts";
 import type { CliIo } from "./io.ts";

@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import type { Problem } from "../config/problem.ts";
 import { findServiceManager } from "../device/linux/service-manager.ts";
 import type { Log } from "../log.ts";
-import { formatServer } from "../mqtt/server.ts";
+import { formatServer } from "../mqtt/broker/server.ts";
 import { realSurroundings } from "../node/start.ts";
 import { NodeLostError, type Supervisor, supervise } from "../node/supervisor.ts";
 import { DEFAULT_CONFIG, loadConfigFile, loadOrExplain } from "./config-file.ts";

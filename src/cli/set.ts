@@ -4,7 +4,7 @@ import type { Request } from "../actuators/decision.ts";
 import type { ActuatorConfig, Config } from "../config/config.ts";
 import { linuxClock } from "../device/linux/clock.ts";
 import { silentLog } from "../log.ts";
-import { parseActuatorCommand } from "../mqtt/command.ts";
+import { parseActuatorCommand } from "../mqtt/downlink/command.ts";
 import { openActuators } from "../node/actuators.ts";
 import { boardChooser } from "../node/board.ts";
 import { nodeFiles } from "../outbox/files/node.ts";

@@ -1,8 +1,8 @@
 import { parseArgs } from "node:util";
 import { linuxClock } from "../device/linux/clock.ts";
-import { eitherAborts } from "../mqtt/aborts.ts";
-import type { Incoming } from "../mqtt/link.ts";
-import { checkFilter } from "../mqtt/messages.ts";
+import type { Incoming } from "../mqtt/link/link.ts";
+import { checkFilter } from "../mqtt/messages/hub.ts";
+import { eitherAborts } from "../mqtt/session/aborts.ts";
 import { isoTime } from "../record/json.ts";
 import { parseDurationMs } from "../schema/duration.ts";
 import { DEFAULT_CONFIG, loadOrExplain } from "./config-file.ts";

@@ -3,9 +3,9 @@ import type { Config } from "../config/config.ts";
 import { linuxClock } from "../device/linux/clock.ts";
 import { systemRandom } from "../device/linux/random.ts";
 import { silentLog } from "../log.ts";
-import { openLink } from "../mqtt/connect.ts";
-import { networkDial } from "../mqtt/dial.ts";
-import { type Incoming, type OpenLink, UnsupportedVersionError } from "../mqtt/link.ts";
+import { openLink } from "../mqtt/link/connect.ts";
+import { networkDial } from "../mqtt/link/dial.ts";
+import { type Incoming, type OpenLink, UnsupportedVersionError } from "../mqtt/link/link.ts";
 import { CliError, EXIT } from "./exit.ts";
 
 /**

@@ -3,7 +3,7 @@ import type { AnyActuatorKind } from "../actuators/kind.ts";
 import type { commonActuatorEntries } from "../actuators/settings.ts";
 import type { SimulationSettings } from "../device/sim/settings.ts";
 import type { SpiMode } from "../device/spi.ts";
-import type { MqttSettings } from "../mqtt/settings.ts";
+import type { MqttSettings } from "../mqtt/broker/settings.ts";
 import type { Rule } from "../rules/rule.ts";
 import type { AnySensorDriver } from "../sensors/driver.ts";
 import type { CommonSensorSettings } from "../sensors/settings.ts";

@@ -1,4 +1,4 @@
-import { collisions, homieId, isHomieId } from "../mqtt/homie-id.ts";
+import { collisions, homieId, isHomieId } from "../mqtt/convention/homie-id.ts";
 import { fieldsOf } from "../sensors/driver.ts";
 import type { ActuatorConfig, SensorConfig } from "./config.ts";
 import { type Finding, wrongKey, wrongValue } from "./finding.ts";

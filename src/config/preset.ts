@@ -1,6 +1,6 @@
-import { PRESETS, type Preset } from "../mqtt/presets.ts";
-import { isLocal, isSecure } from "../mqtt/server.ts";
-import type { PresetName } from "../mqtt/settings.ts";
+import { PRESETS, type Preset } from "../mqtt/broker/presets.ts";
+import { isLocal, isSecure } from "../mqtt/broker/server.ts";
+import type { PresetName } from "../mqtt/broker/settings.ts";
 import { type Finding, wrongValue } from "./finding.ts";
 import { isMap, type Raw } from "./item.ts";
 import type { Sections } from "./sections.ts";

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { expandersSettings } from "../device/expanders/settings.ts";
-import { ENCODINGS } from "../mqtt/encoding.ts";
-import { mqttSettings } from "../mqtt/settings.ts";
+import { mqttSettings } from "../mqtt/broker/settings.ts";
+import { ENCODINGS } from "../mqtt/encoding/encoding.ts";
 import { duration } from "../schema/duration.ts";
 import { pin } from "../schema/pin.ts";
 import { settings } from "../schema/settings.ts";

@@ -1,4 +1,4 @@
-import { isLocal, isSecure } from "../mqtt/server.ts";
+import { isLocal, isSecure } from "../mqtt/broker/server.ts";
 import type { Config } from "./config.ts";
 import { type Finding, wrongValue } from "./finding.ts";
 

@@ -5,11 +5,11 @@ import type { DetailedPeerCertificate } from "node:tls";
 import type { Config } from "../config/config.ts";
 import { type Clock, withDeadline } from "../device/clock.ts";
 import { silentLog } from "../log.ts";
-import { openLink } from "../mqtt/connect.ts";
-import { networkDial } from "../mqtt/dial.ts";
-import { explainDialError } from "../mqtt/dial-error.ts";
-import { type Incoming, type OpenLink, UnsupportedVersionError } from "../mqtt/link.ts";
-import { formatServer, isSecure, type Server } from "../mqtt/server.ts";
+import { formatServer, isSecure, type Server } from "../mqtt/broker/server.ts";
+import { openLink } from "../mqtt/link/connect.ts";
+import { networkDial } from "../mqtt/link/dial.ts";
+import { explainDialError } from "../mqtt/link/dial-error.ts";
+import { type Incoming, type OpenLink, UnsupportedVersionError } from "../mqtt/link/link.ts";
 
 /** How long a step may take; the steps follow each other. */
 const STEP_MS = 6_000;

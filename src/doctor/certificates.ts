@@ -1,6 +1,6 @@
 import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { isSecure } from "../mqtt/server.ts";
+import { isSecure } from "../mqtt/broker/server.ts";
 import type { BrokerVisit, Handshake } from "./broker-visit.ts";
 import { type Check, type Diagnosis, failed, ok, skipped, warning } from "./check.ts";
 import { BROKER_LIMIT_MS, eachBroker } from "./network.ts";

@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { formatServer, isSecure } from "../mqtt/server.ts";
+import { formatServer, isSecure } from "../mqtt/broker/server.ts";
 import { type BrokerVisit, NotReachedError } from "./broker-visit.ts";
 import { type Check, type Diagnosis, failed, ok, skipped } from "./check.ts";
 import type { Patient } from "./patient.ts";

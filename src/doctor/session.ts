@@ -1,8 +1,8 @@
-import type { OpenLink } from "../mqtt/link.ts";
-import { createRetainedLook } from "../mqtt/retained-look.ts";
-import { formatServer } from "../mqtt/server.ts";
-import { OFFLINE, ONLINE } from "../mqtt/status.ts";
-import { topicsUnder } from "../mqtt/topics.ts";
+import { formatServer } from "../mqtt/broker/server.ts";
+import { topicsUnder } from "../mqtt/convention/topics.ts";
+import type { OpenLink } from "../mqtt/link/link.ts";
+import { createRetainedLook } from "../mqtt/retained/look.ts";
+import { OFFLINE, ONLINE } from "../mqtt/retained/status.ts";
 import { aboutNode } from "../node/about.ts";
 import { formatSizeBytes } from "../schema/size.ts";
 import { type BrokerVisit, inWords, NotReachedError } from "./broker-visit.ts";

@@ -1,4 +1,4 @@
-import { isSecure } from "../mqtt/server.ts";
+import { isSecure } from "../mqtt/broker/server.ts";
 import { usesWallTime } from "../rules/rule.ts";
 import { type Check, type Diagnosis, failed, ok, warning } from "./check.ts";
 import type { Machine } from "./machine.ts";

@@ -1,10 +1,10 @@
 import type { Clock } from "../device/clock.ts";
 import type { Host } from "../device/host.ts";
 import type { Log } from "../log.ts";
-import type { Guest } from "../mqtt/fieldpost.ts";
-import type { OpenLink } from "../mqtt/link.ts";
-import { createRetainedLook } from "../mqtt/retained-look.ts";
-import { OFFLINE, ONLINE } from "../mqtt/status.ts";
+import type { Guest } from "../mqtt/convention/fieldpost.ts";
+import type { OpenLink } from "../mqtt/link/link.ts";
+import { createRetainedLook } from "../mqtt/retained/look.ts";
+import { OFFLINE, ONLINE } from "../mqtt/retained/status.ts";
 import { type Component, type EntityContext, entitiesOf } from "./entities.ts";
 
 export interface HomeAssistantOptions extends EntityContext {

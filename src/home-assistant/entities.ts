@@ -1,5 +1,5 @@
 import type { ActuatorConfig, Config } from "../config/config.ts";
-import type { Topics } from "../mqtt/topics.ts";
+import type { Topics } from "../mqtt/convention/topics.ts";
 import { type Field, fieldsOf } from "../sensors/driver.ts";
 import { filteredFields } from "../sensors/filters.ts";
 

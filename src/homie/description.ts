@@ -1,5 +1,5 @@
 import type { Config } from "../config/config.ts";
-import { homieId, isHomieId, MACHINE } from "../mqtt/homie-id.ts";
+import { homieId, isHomieId, MACHINE } from "../mqtt/convention/homie-id.ts";
 import { type Field, fieldsOf } from "../sensors/driver.ts";
 import { filteredFields } from "../sensors/filters.ts";
 import { propertiesOf } from "./actuators.ts";

@@ -1,7 +1,7 @@
 import type { Config } from "../config/config.ts";
-import { type EncodeRecord, encodeJson } from "../mqtt/encoding.ts";
-import type { Outgoing } from "../mqtt/link.ts";
-import type { SenmlOptions } from "../mqtt/senml.ts";
+import { type EncodeRecord, encodeJson } from "../mqtt/encoding/encoding.ts";
+import type { SenmlOptions } from "../mqtt/encoding/senml.ts";
+import type { Outgoing } from "../mqtt/link/link.ts";
 import { fieldsOf } from "../sensors/driver.ts";
 import { filteredFields } from "../sensors/filters.ts";
 
@@ -11,11 +11,11 @@ export async function encodingOf(config: Config): Promise<EncodeRecord> {
     case "json":
       return encodeJson;
     case "cbor":
-      return (await import("../mqtt/encoding-cbor.ts")).encodeCbor;
+      return (await import("../mqtt/encoding/cbor.ts")).encodeCbor;
     case "senml+json":
-      return (await import("../mqtt/encoding-senml.ts")).senmlJsonEncoder(senmlOptions(config));
+      return (await import("../mqtt/encoding/senml-json.ts")).senmlJsonEncoder(senmlOptions(config));
     case "senml+cbor":
-      return (await import("../mqtt/encoding-senml-cbor.ts")).senmlCborEncoder(senmlOptions(config));
+      return (await import("../mqtt/encoding/senml-cbor.ts")).senmlCborEncoder(senmlOptions(config));
   }
 }
 

@@ -1,8 +1,8 @@
 import type { Board } from "../device/board.ts";
 import type { Clock } from "../device/clock.ts";
 import type { Host } from "../device/host.ts";
-import type { Link, Outgoing } from "../mqtt/link.ts";
-import type { LinkStep, SessionStatus } from "../mqtt/session.ts";
+import type { Link, Outgoing } from "../mqtt/link/link.ts";
+import type { LinkStep, SessionStatus } from "../mqtt/session/session.ts";
 import type { Outbox } from "../outbox/outbox.ts";
 import { isoTime } from "../record/json.ts";
 import type { Sampler } from "../sensors/sampler.ts";

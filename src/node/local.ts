@@ -1,7 +1,7 @@
 import type { LocalRequest } from "../local/protocol.ts";
 import { type LocalServer, serveLocal } from "../local/server.ts";
 import type { Log } from "../log.ts";
-import { parseActuatorCommand } from "../mqtt/command.ts";
+import { parseActuatorCommand } from "../mqtt/downlink/command.ts";
 import type { Outbox } from "../outbox/outbox.ts";
 import type { Recorder } from "../record/recorder.ts";
 import { parseDurationMs } from "../schema/duration.ts";

@@ -2,11 +2,11 @@ import type { Config } from "../config/config.ts";
 import type { Clock } from "../device/clock.ts";
 import type { Random } from "../device/random.ts";
 import type { Log } from "../log.ts";
-import { openLink } from "../mqtt/connect.ts";
-import type { Convention } from "../mqtt/convention.ts";
-import type { Dial } from "../mqtt/dial.ts";
-import type { Incoming, OpenLink } from "../mqtt/link.ts";
-import { createSession, type LinkStep, type Session } from "../mqtt/session.ts";
+import type { Convention } from "../mqtt/convention/convention.ts";
+import { openLink } from "../mqtt/link/connect.ts";
+import type { Dial } from "../mqtt/link/dial.ts";
+import type { Incoming, OpenLink } from "../mqtt/link/link.ts";
+import { createSession, type LinkStep, type Session } from "../mqtt/session/session.ts";
 
 export interface PresenceParts {
   readonly convention: Convention;

@@ -1,6 +1,6 @@
 import { readFile, stat } from "node:fs/promises";
 import type { Log } from "../log.ts";
-import type { ReadFile } from "../mqtt/dial.ts";
+import type { ReadFile } from "../mqtt/link/dial.ts";
 
 /** Reads certificates, and warns where a key is open to others: once, until that is mended. */
 export function readingKeys(keyPath: string | undefined, log: Log): ReadFile {

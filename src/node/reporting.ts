@@ -1,4 +1,4 @@
-import type { Convention } from "../mqtt/convention.ts";
+import type { Convention } from "../mqtt/convention/convention.ts";
 import type { Opening } from "../outbox/outbox.ts";
 import { isoTime } from "../record/json.ts";
 import type { Recorder } from "../record/recorder.ts";

@@ -1,5 +1,5 @@
 import type { Clock } from "../device/clock.ts";
-import type { SessionStatus } from "../mqtt/session.ts";
+import type { SessionStatus } from "../mqtt/session/session.ts";
 import type { Sampler } from "../sensors/sampler.ts";
 
 export interface SelfCheckSources {

@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
 import type { MemoryFile } from "../actuators/memory.ts";
-import type { JournalFile } from "../mqtt/journal.ts";
+import type { JournalFile } from "../mqtt/downlink/journal.ts";
 import { type FileLayer, isAbsent, type OpenFile } from "../outbox/files/files.ts";
 
 /** One of the node's small durable files, beside the outbox's own in the same folder. The folder must exist. */

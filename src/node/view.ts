@@ -2,7 +2,7 @@ import type { Guard } from "../actuators/guard.ts";
 import type { Config, SensorConfig } from "../config/config.ts";
 import type { Clock } from "../device/clock.ts";
 import type { Host } from "../device/host.ts";
-import type { SessionStatus } from "../mqtt/session.ts";
+import type { SessionStatus } from "../mqtt/session/session.ts";
 import type { Outbox } from "../outbox/outbox.ts";
 import { isoTime } from "../record/json.ts";
 import type { Moment } from "../record/recorder.ts";

@@ -2,7 +2,7 @@ import { createServer, type Server as TcpServer } from "node:net";
 import { type Duplex, pipeline } from "node:stream";
 import type { AedesPublishPacket, Client } from "aedes";
 import type { Clock } from "../device/clock.ts";
-import { topicMatches } from "../mqtt/topics.ts";
+import { topicMatches } from "../mqtt/convention/topics.ts";
 import { createWire, type Wire, type WireFaults } from "./wire.ts";
 
 /** A message as the broker accepted it from a node; a node's will among them. */

@@ -15,7 +15,7 @@ import { applyFault } from "../device/sim/faults.ts";
 import type { FaultName } from "../device/sim/settings.ts";
 import type { World } from "../device/sim/world.ts";
 import { type Log, silentLog } from "../log.ts";
-import { createMessageHub } from "../mqtt/messages.ts";
+import { createMessageHub } from "../mqtt/messages/hub.ts";
 import type { Node } from "../node/node.ts";
 import { loadParts } from "../node/parts.ts";
 import { chooseSimulatedBoard } from "../node/simulated-board.ts";

@@ -1,5 +1,5 @@
-import type { EncodedSample } from "../mqtt/encoding.ts";
-import { fieldsOfRecord } from "../mqtt/record-fields.ts";
+import type { EncodedSample } from "../mqtt/encoding/encoding.ts";
+import { fieldsOfRecord } from "../mqtt/encoding/record-fields.ts";
 import type { SampleTime } from "../record/time.ts";
 import { actuatorValues, type Definitions, eventMetric, type Model, OTHER, SEQ } from "./model.ts";
 import { DataType, type Metric, type MetricValue } from "./payload.ts";

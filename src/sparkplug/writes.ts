@@ -1,5 +1,5 @@
-import type { Incoming } from "../mqtt/link.ts";
-import { NODE_TARGET, type Topics } from "../mqtt/topics.ts";
+import { NODE_TARGET, type Topics } from "../mqtt/convention/topics.ts";
+import type { Incoming } from "../mqtt/link/link.ts";
 import { type Definition, type Definitions, type Model, REBIRTH, REBOOT, RESEND, SAMPLE } from "./model.ts";
 import { decodeWrites, type WrittenMetric } from "./payload.ts";
 

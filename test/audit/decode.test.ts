@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import { asJson } from "../../src/audit/decode.ts";
 import { Ledger } from "../../src/audit/ledger.ts";
-import { encodeJson } from "../../src/mqtt/encoding.ts";
-import { encodeCbor } from "../../src/mqtt/encoding-cbor.ts";
-import { senmlJsonEncoder } from "../../src/mqtt/encoding-senml.ts";
-import { senmlCborEncoder } from "../../src/mqtt/encoding-senml-cbor.ts";
+import { encodeCbor } from "../../src/mqtt/encoding/cbor.ts";
+import { encodeJson } from "../../src/mqtt/encoding/encoding.ts";
+import { senmlCborEncoder } from "../../src/mqtt/encoding/senml-cbor.ts";
+import { senmlJsonEncoder } from "../../src/mqtt/encoding/senml-json.ts";
 import { fieldsToJson } from "../../src/record/record.ts";
 
 const senml = { device: "n1", unitOf: () => undefined };

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { createUnseal } from "../../src/mqtt/signature.ts";
+import { createUnseal } from "../../src/mqtt/downlink/signature.ts";
 
 const page = readFileSync(new URL("../../docs/actuators.md", import.meta.url), "utf8");
 const recipe = /<!-- recipe: sign\.py -->\n```python\n([\s\S]*?)```/.exec(page)?.[1];

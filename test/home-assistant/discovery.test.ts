@@ -4,7 +4,7 @@ import type { Config } from "../../src/config/config.ts";
 import { withoutGone } from "../../src/home-assistant/announce.ts";
 import { type Component, entitiesOf } from "../../src/home-assistant/entities.ts";
 import { type Simulation, simulate } from "../../src/index.ts";
-import { topicsUnder } from "../../src/mqtt/topics.ts";
+import { topicsUnder } from "../../src/mqtt/convention/topics.ts";
 import { fieldsOf } from "../../src/sensors/driver.ts";
 import { loadSensorDrivers } from "../../src/sensors/registry.ts";
 import { OPTIONS, REQUIRED, STATE_CLASSES, TOTALS, UNITS } from "./documented.ts";

@@ -1,17 +1,17 @@
 import { seededRandom } from "../../src/device/random.ts";
 import { VirtualClock } from "../../src/device/sim/clock.ts";
 import type { Log, LogFields } from "../../src/log.ts";
-import { openLink } from "../../src/mqtt/connect.ts";
-import type { Incoming, OpenLink } from "../../src/mqtt/link.ts";
-import { createRetained } from "../../src/mqtt/retained.ts";
-import { parseServer } from "../../src/mqtt/server.ts";
-import { createSession, type LinkStep, type SessionOptions } from "../../src/mqtt/session.ts";
-import { contractSpelling } from "../../src/mqtt/spelling.ts";
-import { statusOn } from "../../src/mqtt/status.ts";
-import { topicsUnder } from "../../src/mqtt/topics.ts";
-import { createUplink, type UplinkDrop, type UplinkOptions } from "../../src/mqtt/uplink.ts";
+import { parseServer } from "../../src/mqtt/broker/server.ts";
+import { contractSpelling } from "../../src/mqtt/convention/spelling.ts";
+import { topicsUnder } from "../../src/mqtt/convention/topics.ts";
+import { openLink } from "../../src/mqtt/link/connect.ts";
+import type { Incoming, OpenLink } from "../../src/mqtt/link/link.ts";
+import { createRetained } from "../../src/mqtt/retained/retained.ts";
+import { statusOn } from "../../src/mqtt/retained/status.ts";
+import { createSession, type LinkStep, type SessionOptions } from "../../src/mqtt/session/session.ts";
+import { createUplink, type UplinkDrop, type UplinkOptions } from "../../src/mqtt/uplink/uplink.ts";
 import { createSimBroker } from "../../src/simulate/broker.ts";
-import { memoryOutbox } from "./memory-outbox.ts";
+import { memoryOutbox } from "./uplink/memory-outbox.ts";
 
 /** A log that can be read back: `warn lost the broker`. */
 export function recordingLog(): Log & {

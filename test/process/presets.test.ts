@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from "vitest";
-import { PRESETS } from "../../src/mqtt/presets.ts";
+import { PRESETS } from "../../src/mqtt/broker/presets.ts";
 import { until } from "../mqtt/field-node.ts";
-import { type StrictBroker, startStrictBroker } from "../mqtt/strict-broker.ts";
+import { type StrictBroker, startStrictBroker } from "../mqtt/link/strict-broker.ts";
 import { type BundleProcess, configFolder, startBundle } from "./bundle.ts";
 
 let broker: StrictBroker;

@@ -44,7 +44,7 @@ test("a node that sends what is new first: no wait for it behind an hour of back
 });
 
 test("a range is published again on command, and the answer says what is not there", async () => {
-  await import("../../src/mqtt/resend.ts");
+  await import("../../src/mqtt/uplink/resend.ts");
   const sim = await simulate({ config: config("oldest_first") });
   await sim.advance("60s");
   const result = await sim.command("node", { id: "r1", do: "resend", from_seq: 5, to_seq: 5_000 });

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { digitalOutput } from "../../src/actuators/digital-output.ts";
 import type { ActuatorConfig } from "../../src/config/config.ts";
-import { topicsUnder } from "../../src/mqtt/topics.ts";
+import { topicsUnder } from "../../src/mqtt/convention/topics.ts";
 import { modelOf } from "../../src/sparkplug/model.ts";
 import { readWrites } from "../../src/sparkplug/writes.ts";
 import { tahu } from "./host.ts";
