@@ -4,12 +4,11 @@ import { connect as connectTcp, isIP } from "node:net";
 import type { DetailedPeerCertificate } from "node:tls";
 import type { Config } from "../config/config.ts";
 import { type Clock, withDeadline } from "../device/clock.ts";
-import { silentLog } from "../log.ts";
 import { formatServer, isSecure, type Server } from "../mqtt/broker/server.ts";
-import { openLink } from "../mqtt/link/connect.ts";
 import { networkDial } from "../mqtt/link/dial.ts";
 import { explainDialError } from "../mqtt/link/dial-error.ts";
-import { type Incoming, type OpenLink, UnsupportedVersionError } from "../mqtt/link/link.ts";
+import type { Incoming, OpenLink } from "../mqtt/link/link.ts";
+import { createVisitor } from "../mqtt/session/visitor.ts";
 
 /** How long a step may take; the steps follow each other. */
 const STEP_MS = 6_000;
@@ -50,14 +49,25 @@ export interface BrokerVisit {
 
 export interface VisitOptions {
   readonly mqtt: Config["mqtt"];
+  /** Not the node's own. */
   readonly clientId: string;
   readonly clock: Clock;
 }
 
-/** With a client id of its own: the node's would throw the node out, here or wherever it runs. */
 export function brokerVisit(server: Server, { mqtt, clientId, clock }: VisitOptions): BrokerVisit {
   const takers: ((message: Incoming) => void)[] = [];
   let linked: OpenLink | undefined;
+  const openTo = createVisitor({
+    mqtt,
+    clientId,
+    dial: networkDial(mqtt.tls, (path) => readFile(path)),
+    connectTimeoutMs: STEP_MS,
+    answerTimeoutMs: STEP_MS,
+    onMessage: (message) => {
+      for (const take of takers) take(message);
+    },
+    clock,
+  });
   /** What is not done in its time is dropped. */
   async function limited<T>(what: string, work: (over: AbortSignal) => Promise<T>): Promise<T> {
     const over = new AbortController();
@@ -98,31 +108,7 @@ export function brokerVisit(server: Server, { mqtt, clientId, clock }: VisitOpti
       // Said of the certificate already.
       if (!mqtt.tls?.insecure && (distrust ?? wrongName) !== undefined) throw new NotReachedError(distrust);
     }
-    const attempt = (version: 4 | 5) =>
-      openLink(
-        {
-          server,
-          version,
-          clientId,
-          username: mqtt.username,
-          password: mqtt.password,
-          keepaliveMs: mqtt.keepalive,
-          sessionExpiryMs: 0,
-          connectTimeoutMs: STEP_MS,
-          answerTimeoutMs: STEP_MS,
-          onMessage: (message) => {
-            for (const take of takers) take(message);
-          },
-          clock,
-          log: silentLog,
-        },
-        networkDial(mqtt.tls, (path) => readFile(path)),
-        new AbortController().signal,
-      );
-    linked = await attempt(mqtt.version === "3.1.1" ? 4 : 5).catch((error) => {
-      if (mqtt.version !== "auto" || !(error instanceof UnsupportedVersionError)) throw error;
-      return attempt(4);
-    });
+    linked = await openTo(server, new AbortController().signal);
     return linked;
   });
   return {
