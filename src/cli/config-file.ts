@@ -1,8 +1,7 @@
 import type { Config } from "../config/config.ts";
 import type { LoadResult, Outputs } from "../config/load.ts";
 import { formatProblem, type Problem } from "../config/problem.ts";
-import type { MachineNames } from "../config/substitute.ts";
-import { readConfigFile, readOutputsFile } from "../node/config-file.ts";
+import { type ConfigFileOptions, readConfigFile, readOutputsFile } from "../node/config-file.ts";
 import { CliError, EXIT } from "./exit.ts";
 import { type CliIo, wantsColor } from "./io.ts";
 
@@ -10,22 +9,15 @@ import { type CliIo, wantsColor } from "./io.ts";
 export const DEFAULT_CONFIG = "/etc/fieldpost/fieldpost.yaml";
 
 /** Reads a configuration file of this machine. Throws a {@link CliError} where the file itself cannot be read. */
-export async function loadConfigFile(
-  file: string,
-  { env, cwd }: Pick<CliIo, "env" | "cwd">,
-  machine?: MachineNames,
-): Promise<LoadResult> {
-  return readConfigFile(file, { env, cwd, machine }).catch((error: Error) => {
+export async function loadConfigFile(file: string, options: ConfigFileOptions): Promise<LoadResult> {
+  return readConfigFile(file, options).catch((error: Error) => {
     throw new CliError(EXIT.config, error.message, { cause: error });
   });
 }
 
 /** The outputs of a configuration file, whatever else is wrong with it. Throws as {@link loadConfigFile} does. */
-export async function loadOutputsFile(
-  file: string,
-  { env, cwd }: Pick<CliIo, "env" | "cwd">,
-): Promise<Outputs> {
-  return readOutputsFile(file, { env, cwd }).catch((error: Error) => {
+export async function loadOutputsFile(file: string, options: ConfigFileOptions): Promise<Outputs> {
+  return readOutputsFile(file, options).catch((error: Error) => {
     throw new CliError(EXIT.config, error.message, { cause: error });
   });
 }

@@ -2,8 +2,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, relative, resolve } from "node:path";
 import type { Config } from "../config/config.ts";
 import type { FirstBoot } from "../deploy/first-boot.ts";
-import { readConfigFile } from "../node/config-file.ts";
-import { showProblems } from "./config-file.ts";
+import { loadConfigFile, showProblems } from "./config-file.ts";
 import { CliError, EXIT, wrongUsage } from "./exit.ts";
 import type { CliIo } from "./io.ts";
 
@@ -28,7 +27,7 @@ export async function loadForDevice(
   secrets: ReadonlyMap<string, Uint8Array>,
   io: CliIo,
 ): Promise<Config | undefined> {
-  const result = await readConfigFile(file, {
+  const result = await loadConfigFile(file, {
     env: io.env,
     cwd: io.cwd,
     readFile(path) {
@@ -39,8 +38,6 @@ export async function loadForDevice(
       // Stands where the system's reason would: "cannot read PATH: give it with ...".
       throw Object.assign(new Error("no such secret"), { code: `give it with --secret ${name}=FILE` });
     },
-  }).catch((error: Error) => {
-    throw new CliError(EXIT.config, error.message, { cause: error });
   });
   if (result.ok) return result.config;
   showProblems(result.problems, file, io);

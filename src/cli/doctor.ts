@@ -13,10 +13,9 @@ import type { Patient, RunningNode } from "../doctor/patient.ts";
 import { sntp } from "../doctor/sntp.ts";
 import { LocalRefusedError } from "../local/client.ts";
 import { boardChooser } from "../node/board.ts";
-import { readConfigFile } from "../node/config-file.ts";
 import type { NodeView } from "../node/view.ts";
-import { DEFAULT_CONFIG, showProblems } from "./config-file.ts";
-import { CliError, EXIT } from "./exit.ts";
+import { DEFAULT_CONFIG, loadConfigFile, showProblems } from "./config-file.ts";
+import { EXIT } from "./exit.ts";
 import { type CliIo, wantsColor } from "./io.ts";
 import { askNodeOn } from "./local.ts";
 
@@ -63,11 +62,7 @@ interface Given {
 
 /** Undefined: the configuration is wrong, and has been explained. */
 async function admit({ config: file, simulate, offline }: Given, io: CliIo): Promise<Patient | undefined> {
-  const result = await readConfigFile(file, { env: io.env, cwd: io.cwd, readFile: readOrAtRest }).catch(
-    (error: Error) => {
-      throw new CliError(EXIT.config, error.message, { cause: error });
-    },
-  );
+  const result = await loadConfigFile(file, { env: io.env, cwd: io.cwd, readFile: readOrAtRest });
   if (!result.ok) {
     showProblems(result.problems, file, io);
     return undefined;
