@@ -253,10 +253,10 @@ export class Intake {
       this.#syncNow();
       return;
     }
-    const { log, delivery } = this.#parts;
+    const { log } = this.#parts;
     const lastSeq = log.lastSeq;
     try {
-      await log.sync(delivery.ackedSeq);
+      await log.sync(this.#numbers.durableAckedSeq);
     } catch (error) {
       this.#salvage(error);
       return;
@@ -265,9 +265,9 @@ export class Intake {
   }
 
   #syncNow(): void {
-    const { log, delivery } = this.#parts;
+    const { log } = this.#parts;
     try {
-      log.syncNow(delivery.ackedSeq);
+      log.syncNow(this.#numbers.durableAckedSeq);
     } catch (error) {
       this.#salvage(error);
       return;

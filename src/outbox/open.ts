@@ -162,7 +162,7 @@ function assemble(
     delivery.discard(oldest!);
     log.remove(oldest!);
   }
-  log.resume(Math.max(start.syncedSeq, delivery.ackedSeq));
+  log.resume(Math.max(start.syncedSeq, state.durable.ackedSeq));
   delivery.save();
   files.syncFolderNow(options.path);
   const skippedFromSeq = start.opening.skipped?.fromSeq ?? 0;

@@ -50,7 +50,7 @@ export interface OutboxStatus {
   readonly appendedBytes: number;
   readonly acknowledged: number;
   readonly dropped: number;
-  /** Numbers up to here are on flash. */
+  /** Numbers up to here are on flash, or it is known there that they were delivered or lost. */
   readonly syncedSeq: number;
   /** Set while records go to the disk at once although a tail is configured. */
   readonly tailFault: string | undefined;

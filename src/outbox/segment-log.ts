@@ -162,7 +162,10 @@ export class SegmentLog {
     this.#bytes += payload.length;
   }
 
-  /** Resolves when everything written before the call, and not acknowledged, is on flash. */
+  /**
+   * Resolves when everything written before the call is on flash. Up to `ackedSeq` nothing need be: a power cut must leave
+   * that number, else older records that are missing behind younger ones would be taken for lost.
+   */
   async sync(ackedSeq: number): Promise<void> {
     const batch = this.#takeUnsynced(ackedSeq);
     // All begin at once: a segment that is left meanwhile closes its file, which waits only for syncs under way.

@@ -38,6 +38,8 @@ export class Consumer {
   readonly appended: Appended;
   readonly outbox: Outbox;
   readonly #onPromise: (promised: Promised) => void;
+  /** Numbers of records that were handed out in this run. */
+  readonly #delivered = new Set<number>();
   #promised: Promised;
 
   /** `onPromise` hears of each change of what is promised, as soon as it holds. */
@@ -71,7 +73,10 @@ export class Consumer {
   deliver(count: number): void {
     const entries = this.outbox.peek(1, count);
     const seen = new Set(this.#promised.seen);
-    for (const { seq } of entries) seen.add(seq);
+    for (const { seq } of entries) {
+      seen.add(seq);
+      this.#delivered.add(seq);
+    }
     this.#promise({ seen });
     const last = entries.at(-1);
     if (last) this.outbox.ack(last.seq);
@@ -99,10 +104,11 @@ export class Consumer {
     this.#promise({ durable: new Set([...this.#promised.durable, ...left]) });
   }
 
-  /** Records up to `seq` are on flash; those delivered before need not be. */
+  /** Records up to `seq` are on flash, or it is there that they were delivered. */
   #onFlash(seq: number): void {
     const durable = new Set(this.#promised.durable);
     for (const { seq: there } of this.outbox.peek(1, EVERYTHING)) if (there <= seq) durable.add(there);
+    for (const delivered of this.#delivered) if (delivered <= seq) durable.add(delivered);
     this.#promise({ durable });
   }
 
@@ -165,8 +171,9 @@ export function brokenPromise(
   for (const seq of there) if (within(drops, seq)) return `${seq} is there, and told as lost`;
   const corrupt = drops.filter(({ reason }) => reason === "corrupt");
   for (const seq of before.durable) {
-    const kept = seq > after.settled || (after.lossless && before.seen.has(seq));
-    if (kept && within(corrupt, seq)) return `${seq} was on flash and is told as corrupt`;
+    if (seq > after.settled && within(corrupt, seq)) return `${seq} was on flash and is told as corrupt`;
+    const delivered = after.lossless && before.seen.has(seq);
+    if (delivered && within(drops, seq)) return `${seq} was delivered and is told as lost`;
   }
   return undefined;
 }

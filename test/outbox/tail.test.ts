@@ -55,6 +55,23 @@ describe("a tail on a tmpfs", () => {
     expect(next.takeDrops()).toEqual([]);
   });
 
+  test("that was full turns no delivered records into losses when the power is cut", async () => {
+    const rig = new Rig({ tail: TAIL, segmentBytes: 512, maxRecordBytes: 100, whenFull: "drop_newest" });
+    const outbox = await rig.open();
+    fill(outbox, 17);
+    const emptying = outbox.sync();
+    // There is no room for these before that is done.
+    fill(outbox, 3);
+    outbox.ack(19);
+    await emptying;
+    await rig.clock.advance(1);
+    expect(outbox.status().syncedSeq).toBe(20);
+    rig.cutPower();
+    const next = await rig.open();
+    expect(drain(next).at(-1)).toBe(20);
+    expect(next.takeDrops()).toEqual([]);
+  });
+
   test("is there after a kill, once", async () => {
     const { rig, outbox } = await watched();
     fill(outbox, 30);
