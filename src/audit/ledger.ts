@@ -1,3 +1,4 @@
+import { Losses, type Missing, sizeOf } from "./losses.ts";
 import { type Range, RangeSet } from "./ranges.ts";
 
 /** What a consumer can prove about one device from what it received. */
@@ -13,12 +14,13 @@ export interface Verdict {
   readonly duplicates: number;
   /** Records that somebody had sent again (`"resent":true`) although they had been received. */
   readonly resent: number;
-  /** Records that the node itself reported lost (`event/dropped`). */
+  /** Records that the node itself reported lost (`event/dropped`): at most so many, as accounts may overlap. */
   readonly dropped: number;
   /** Numbers that the node reported as unknowable after a power cut (`event/boot`, `skipped`). */
   readonly skipped: number;
-  /** Records neither received nor reported: must be empty. */
-  readonly missing: readonly Range[];
+  /** Where records are neither received nor reported: must be empty. */
+  readonly missing: readonly Missing[];
+  /** How many those are. */
   readonly lost: number;
   /** Runs of the node seen to begin. */
   readonly boots: number;
@@ -32,6 +34,7 @@ interface Accountable {
   readonly from_seq?: number;
   readonly to_seq?: number;
   readonly count?: number;
+  readonly reason?: string;
   readonly message_seq?: number;
   readonly resent?: boolean;
 }
@@ -41,11 +44,11 @@ export class Ledger {
   readonly #device: string;
   #stream: string | undefined;
   #received = new RangeSet();
-  #excused = new RangeSet();
+  #losses = new Losses();
+  /** What was reported in streams before this one. */
+  #reportedBefore = { dropped: 0, skipped: 0 };
   #duplicates = 0;
   #resent = 0;
-  #dropped = 0;
-  #skipped = 0;
   #boots = 0;
 
   constructor(device: string) {
@@ -64,17 +67,11 @@ export class Ledger {
       return;
     }
     this.#received.add(record.seq);
-    if (topic === "event/boot" && record.skipped) {
-      this.#skipped += record.skipped.to_seq - record.skipped.from_seq + 1;
-      this.#excused.add(record.skipped.from_seq, record.skipped.to_seq);
-    }
+    if (topic === "event/boot") this.#skip(rangeOf(record.skipped));
     // A message of the user's own code took that number; it went to a topic of its own.
     if (topic === "event/message" && record.message_seq !== undefined)
-      this.#excused.add(record.message_seq, record.message_seq);
-    if (topic === "event/dropped" && record.from_seq !== undefined && record.to_seq !== undefined) {
-      this.#dropped += record.count ?? record.to_seq - record.from_seq + 1;
-      this.#excused.add(record.from_seq, record.to_seq);
-    }
+      this.#losses.excuse(record.message_seq);
+    if (topic === "event/dropped") this.#drop(record);
   }
 
   verdict(): Verdict {
@@ -83,7 +80,8 @@ export class Ledger {
     const missing =
       firstSeq === undefined || lastSeq === undefined
         ? []
-        : this.#received.gaps(firstSeq, lastSeq).flatMap((gap) => this.#excused.gaps(gap.from, gap.to));
+        : this.#losses.missing(this.#received.gaps(firstSeq, lastSeq));
+    const reported = this.#reported();
     return {
       device: this.#device,
       stream: this.#stream,
@@ -92,23 +90,46 @@ export class Ledger {
       received: this.#received.size,
       duplicates: this.#duplicates,
       resent: this.#resent,
-      dropped: this.#dropped,
-      skipped: this.#skipped,
+      dropped: reported.dropped,
+      skipped: reported.skipped,
       missing,
-      lost: missing.reduce((sum, gap) => sum + gap.to - gap.from + 1, 0),
+      lost: sizeOf(missing),
       boots: this.#boots,
     };
+  }
+
+  #skip(range: Range | undefined): void {
+    if (range) this.#losses.skip(range);
+  }
+
+  #drop(record: Accountable): void {
+    const range = rangeOf(record);
+    if (!range) return;
+    // Told again for a boot that was itself given up; its count says nothing, as most of these numbers were never used.
+    if (record.reason === "skipped") this.#skip(range);
+    else this.#losses.drop({ ...range, count: record.count ?? Infinity }, String(record.reason));
+  }
+
+  #reported(): { dropped: number; skipped: number } {
+    const { dropped, skipped } = this.#reportedBefore;
+    return { dropped: dropped + this.#losses.dropped, skipped: skipped + this.#losses.skipped };
   }
 
   /** A new stream begins its numbers anew: what was known of the old one says nothing about it. */
   #boot(record: Accountable): void {
     if (!this.#received.has(record.seq)) this.#boots++;
     if (this.#stream !== undefined && record.stream !== this.#stream) {
+      this.#reportedBefore = this.#reported();
       this.#received = new RangeSet();
-      this.#excused = new RangeSet();
+      this.#losses = new Losses();
     }
     this.#stream = record.stream;
   }
+}
+
+function rangeOf(account: Accountable["skipped"] | Accountable): Range | undefined {
+  const { from_seq: from, to_seq: to } = account ?? {};
+  return from !== undefined && to !== undefined && from <= to ? { from, to } : undefined;
 }
 
 function parseAccountable(payload: string): Accountable | undefined {

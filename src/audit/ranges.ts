@@ -28,26 +28,23 @@ export class RangeSet {
       return;
     }
     // The ranges that the new one touches or overlaps become one with it.
-    const start = this.#ranges.findIndex((range) => range.to >= from - 1);
-    if (start < 0) {
-      this.#ranges.push({ from, to });
-      return;
-    }
+    const before = this.#lastAtOrBefore(from - 1);
+    const start = before >= 0 && this.#ranges[before]!.to >= from - 1 ? before : before + 1;
     let end = start;
     while (end < this.#ranges.length && this.#ranges[end]!.from <= to + 1) end++;
-    const touched = this.#ranges.slice(start, end);
     const merged = {
-      from: Math.min(from, touched[0]?.from ?? from),
-      to: Math.max(to, touched.at(-1)?.to ?? to),
+      from: Math.min(from, this.#ranges[start]?.from ?? from),
+      to: end > start ? Math.max(to, this.#ranges[end - 1]!.to) : to,
     };
-    this.#ranges.splice(start, touched.length, merged);
+    this.#ranges.splice(start, end - start, merged);
   }
 
   /** The numbers between `from` and `to` that the set lacks. */
   gaps(from: number, to: number): Range[] {
     const gaps: Range[] = [];
     let next = from;
-    for (const range of this.#ranges) {
+    for (let nth = Math.max(0, this.#lastAtOrBefore(from)); nth < this.#ranges.length; nth++) {
+      const range = this.#ranges[nth]!;
       if (range.to < next) continue;
       if (range.from > to) break;
       if (range.from > next) gaps.push({ from: next, to: range.from - 1 });

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { asJson } from "../audit/decode.ts";
 import { Ledger, type Verdict } from "../audit/ledger.ts";
-import { formatRange } from "../audit/ranges.ts";
+import { formatMissing } from "../audit/losses.ts";
 import type { Config } from "../config/config.ts";
 import { linuxClock } from "../device/linux/clock.ts";
 import { systemRandom } from "../device/linux/random.ts";
@@ -218,7 +218,7 @@ function summary(verdicts: readonly Verdict[]): string {
     .filter(({ lost }) => lost > 0)
     .map(
       ({ device, missing }) =>
-        `${device}: missing ${missing.slice(0, 20).map(formatRange).join(", ")}${missing.length > 20 ? ", ..." : ""}\n`,
+        `${device}: missing ${missing.slice(0, 20).map(formatMissing).join(", ")}${missing.length > 20 ? ", ..." : ""}\n`,
     );
   const silent = verdicts
     .filter(({ received }) => received === 0)

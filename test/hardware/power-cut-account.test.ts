@@ -68,6 +68,19 @@ describe("the account of power cuts", () => {
     expect(violations(FIRST, telling)).toEqual([]);
   });
 
+  test("lets go no more than an account counts of its range", () => {
+    const dropped: Told = {
+      seq: 297,
+      topic: "event/dropped",
+      timeMs: 29_700,
+      fields: { from_seq: 40, to_seq: 45, count: 2, reason: "thinned" },
+    };
+    expect(violations(FIRST, { ...without(SECOND, 41, 43), heard: [dropped] })).toEqual([]);
+    expect(violations(FIRST, { ...without(SECOND, 41, 43, 45), heard: [dropped] })).toEqual([
+      "gone after an earlier cut had left them: 1 of 41-45",
+    ]);
+  });
+
   test("asks nothing of a life that was too short", () => {
     expect(violations({ ...FIRST, runningAtMs: 9_500, survivors: [] })).toEqual([]);
     expect(violations({ ...FIRST, runningAtMs: undefined, survivors: [] })).toEqual([]);

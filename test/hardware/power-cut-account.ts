@@ -1,3 +1,6 @@
+import { formatMissing, Losses } from "../../src/audit/losses.ts";
+import { RangeSet } from "../../src/audit/ranges.ts";
+
 /** What must be true of a node's records, however often its power was cut. Pure: it judges what others saw. */
 
 /** A record as somebody was told of it: by the broker, or by `fieldpost buffer export`. */
@@ -50,10 +53,15 @@ export class Account {
 
   /** What was promised and is not so. */
   get violations(): readonly string[] {
-    const gone = [...this.#gone].filter((seq) => !this.#isReported(seq));
-    return gone.length === 0
+    const gone = new RangeSet();
+    for (const seq of this.#gone) gone.add(seq);
+    const missing = this.#reported().missing(gone.ranges);
+    return missing.length === 0
       ? this.#violations
-      : [...this.#violations, `gone after an earlier cut had left them: ${gone}`];
+      : [
+          ...this.#violations,
+          `gone after an earlier cut had left them: ${missing.map(formatMissing).join(", ")}`,
+        ];
   }
 
   /** What was heard after the last cut. */
@@ -148,11 +156,15 @@ export class Account {
       this.#violated(`life ${this.#lives}: ${missing} missing of ${boot.seq} to ${lastOldSeq}`);
   }
 
-  #isReported(seq: number): boolean {
-    return [...this.#known.values()].some(
-      ({ topic, fields }) =>
-        topic === "event/dropped" && Number(fields["from_seq"]) <= seq && seq <= Number(fields["to_seq"]),
-    );
+  #reported(): Losses {
+    const losses = new Losses();
+    for (const { topic, fields } of this.#known.values())
+      if (topic === "event/dropped")
+        losses.drop(
+          { from: Number(fields["from_seq"]), to: Number(fields["to_seq"]), count: Number(fields["count"]) },
+          String(fields["reason"]),
+        );
+    return losses;
   }
 
   #bootsFrom(seq: number): Boot[] {
