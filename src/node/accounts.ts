@@ -1,6 +1,12 @@
 import { decodeSample } from "../record/record.ts";
 import type { Recorder } from "../record/recorder.ts";
 
+/** The reason of a boot's `skipped` that is told anew. */
+const SKIPPED = "skipped";
+
+/** So many numbers between two accounts do not keep them apart, where it is open anyway which of theirs are gone. */
+const SPANNED_MAX = 100;
+
 /** Numbers that no consumer will ever see, and why: what an `event/dropped` says, or a boot's `skipped`. */
 export interface Account {
   readonly from_seq: number;
@@ -21,31 +27,52 @@ export interface Accounts {
 }
 
 export function createAccounts(): Accounts {
-  let collected: Account[] = [];
+  // By what they say: an account that was told twice is one.
+  let collected = new Map<string, Account>();
   return {
     collect(record) {
-      for (const account of accountsIn(record)) collected = join(collected, account);
+      for (const account of accountsIn(record)) collected.set(JSON.stringify(account), account);
     },
     tell(recorder) {
-      const telling = collected;
-      collected = [];
+      const telling = joined([...collected.values()]);
+      collected = new Map();
       for (const account of telling) recorder.record("event/dropped", { ...account });
     },
   };
 }
 
-/** Joins an account with those of the same reason that it touches: what is given up again and again stays one. */
-function join(accounts: readonly Account[], one: Account): Account[] {
-  const touches = (other: Account) =>
-    other.reason === one.reason && other.from_seq <= one.to_seq + 1 && one.from_seq <= other.to_seq + 1;
-  const touched = accounts.filter(touches);
-  const whole = {
-    from_seq: Math.min(one.from_seq, ...touched.map((other) => other.from_seq)),
-    to_seq: Math.max(one.to_seq, ...touched.map((other) => other.to_seq)),
-    count: touched.reduce((sum, { count }) => sum + count, one.count),
-    reason: one.reason,
-  };
-  return [...accounts.filter((other) => !touches(other)), whole];
+/** Joins accounts of one reason where they meet: what is given up again and again stays one. */
+function joined(accounts: readonly Account[]): readonly Account[] {
+  const wholes = new Map<string, Account[]>();
+  for (const one of accounts.toSorted((a, b) => a.from_seq - b.from_seq)) {
+    const ofReason = wholes.get(one.reason) ?? [];
+    wholes.set(one.reason, ofReason);
+    const before = ofReason.at(-1);
+    if (before && meet(before, one)) ofReason[ofReason.length - 1] = whole(before, one);
+    else ofReason.push(one);
+  }
+  return [...wholes.values()].flat().toSorted((a, b) => a.from_seq - b.from_seq);
+}
+
+/**
+ * Whether two accounts, the later one second, may become one. Where one counts fewer than its range it leaves open which
+ * numbers are gone, and may as well span a few more that are not: thinning leaves records between what it gives up.
+ */
+function meet(before: Account, one: Account): boolean {
+  const between = one.from_seq - before.to_seq - 1;
+  return between <= (isPartial(before) || isPartial(one) ? SPANNED_MAX : 0);
+}
+
+/** A skipped range counts none, and is meant as a whole. */
+function isPartial({ from_seq, to_seq, count, reason }: Account): boolean {
+  return reason !== SKIPPED && count < to_seq - from_seq + 1;
+}
+
+/** Accounts that overlap may mean different numbers, but no more than there are. */
+function whole(before: Account, one: Account): Account {
+  const to_seq = Math.max(before.to_seq, one.to_seq);
+  const count = Math.min(before.count + one.count, to_seq - before.from_seq + 1);
+  return { ...before, to_seq, count };
 }
 
 function accountsIn(record: Uint8Array): Account[] {
@@ -58,9 +85,7 @@ function accountsIn(record: Uint8Array): Account[] {
       return [{ from_seq, to_seq, count, reason }];
     }
     const { skipped } = fields;
-    return skipped
-      ? [{ from_seq: skipped.from_seq, to_seq: skipped.to_seq, count: 0, reason: "skipped" }]
-      : [];
+    return skipped ? [{ from_seq: skipped.from_seq, to_seq: skipped.to_seq, count: 0, reason: SKIPPED }] : [];
   } catch {
     // A record that cannot be read accounts for nothing.
     return [];
