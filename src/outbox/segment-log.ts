@@ -170,16 +170,19 @@ export class SegmentLog {
     const batch = this.#takeUnsynced(ackedSeq);
     // All begin at once: a segment that is left meanwhile closes its file, which waits only for syncs under way.
     const results = await Promise.allSettled(batch.map(({ file }) => file.sync()));
+    this.#closeEarlier(batch);
     for (const result of results) if (result.status === "rejected") throw result.reason;
     if (this.#takeNamesChanged()) await this.#files.syncFolder(this.#options.folder);
-    this.#closeEarlier(batch);
   }
 
   syncNow(ackedSeq: number): void {
     const batch = this.#takeUnsynced(ackedSeq);
-    for (const { file } of batch) file.syncNow();
+    try {
+      for (const { file } of batch) file.syncNow();
+    } finally {
+      this.#closeEarlier(batch);
+    }
     if (this.#takeNamesChanged()) this.#files.syncFolderNow(this.#options.folder);
-    this.#closeEarlier(batch);
   }
 
   /** Leaves the active segment: nothing more is written into it. */
@@ -205,8 +208,8 @@ export class SegmentLog {
 
   /** Removes a segment's file. One that cannot be removed goes on counting as used room. */
   remove(segment: Segment): void {
-    this.#retire(segment);
     if (this.#active?.segment === segment) this.abandon();
+    this.#retire(segment);
     try {
       this.#files.remove(segment.path);
     } catch {
@@ -287,10 +290,13 @@ export class SegmentLog {
   #retire(segment: Segment): void {
     segment.retired = true;
     this.segments.splice(this.segments.indexOf(segment), 1);
+    const left = this.#earlier.filter((open) => open.segment === segment);
+    this.#earlier = this.#earlier.filter((open) => !left.includes(open));
+    this.#closeEarlier(left);
   }
 
   #takeUnsynced(ackedSeq: number): OpenSegment[] {
-    const batch = this.#earlier.filter(({ segment }) => !segment.retired && segment.lastSeq > ackedSeq);
+    const batch = this.#earlier.filter(({ segment }) => segment.lastSeq > ackedSeq);
     const settled = this.#earlier.filter((open) => !batch.includes(open));
     this.#earlier = [];
     this.#closeEarlier(settled);

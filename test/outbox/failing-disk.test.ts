@@ -20,6 +20,7 @@ function failingRig(options: ConstructorParameters<typeof Rig>[0] = {}) {
       fault = () => undefined;
     },
     calls: () => layer.calls,
+    openFiles: () => layer.openFiles(),
   };
 }
 
@@ -272,6 +273,32 @@ describe("what the disk is asked to do", () => {
     const touched = bytesOf(calls().slice(before), "read").map(({ path }) => path);
     expect(new Set(touched).size).toBe(1);
     await second.close();
+  });
+
+  test("segments used again and again without a sync are closed each time", async () => {
+    const { rig, openFiles } = failingRig();
+    const outbox = await rig.open();
+    outbox.ack(fill(outbox, 100));
+    const before = openFiles();
+    for (let i = 0; i < 50; i++) outbox.ack(fill(outbox, 100));
+    expect(openFiles()).toBe(before);
+    await outbox.close();
+  });
+
+  test("segments whose sync fails are closed", async () => {
+    const { rig, fail, mend, openFiles } = failingRig();
+    const outbox = await rig.open();
+    fill(outbox, 10);
+    await outbox.sync();
+    const before = openFiles();
+    fill(outbox, 100);
+    fail((operation, path) => (operation === "sync" && isSegment(path) ? "EIO" : undefined));
+    await expect(outbox.sync()).rejects.toThrow("EIO");
+    mend();
+    await rig.clock.advance(3000);
+    expect(outbox.status()).toMatchObject({ fault: undefined, syncedSeq: 110 });
+    expect(openFiles()).toBe(before);
+    await outbox.close();
   });
 
   test("records acknowledged in time are never synced", async () => {
