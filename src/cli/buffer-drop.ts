@@ -9,6 +9,7 @@ import type { Inspection } from "../outbox/inspect.ts";
 import { OutboxLockedError } from "../outbox/lock.ts";
 import { type OutboxOptions, openOutbox } from "../outbox/open.ts";
 import { createRecorder } from "../record/recorder.ts";
+import { seriesOf } from "../record/series.ts";
 import { CliError, EXIT, wrongUsage } from "./exit.ts";
 import type { CliIo } from "./io.ts";
 import { askNodeOn } from "./local.ts";
@@ -74,12 +75,15 @@ async function dropThere(path: string, ownerPid: number, toSeq: number): Promise
 /** A run of its own, as short as it is: it begins with `event/boot`, so that what the run before left is told. */
 async function dropHere(settings: OutboxOptions, toSeq: number, version: string): Promise<Dropped> {
   const clock = linuxClock();
-  const outbox = await openOutbox(settings, { files: nodeFiles(), clock, random: systemRandom }).catch(
-    (error: unknown) => {
-      if (!(error instanceof OutboxLockedError)) throw error;
-      throw new CliError(EXIT.failed, `${error.message} (a node has just been started)`);
-    },
-  );
+  const outbox = await openOutbox(settings, {
+    files: nodeFiles(),
+    clock,
+    random: systemRandom,
+    seriesOf,
+  }).catch((error: unknown) => {
+    if (!(error instanceof OutboxLockedError)) throw error;
+    throw new CliError(EXIT.failed, `${error.message} (a node has just been started)`);
+  });
   try {
     const recorder = createRecorder(outbox, clock, () => false);
     recordBoot(recorder, outbox.opening, version);

@@ -129,6 +129,7 @@ function statusJson({
   depthBytes,
   oldestWallMs,
   diskBytes,
+  givenUp,
   ackedSeq,
   lastSeq,
   damaged,
@@ -141,6 +142,7 @@ function statusJson({
     depth_bytes: depthBytes,
     oldest: oldestWallMs === undefined ? undefined : isoTime(oldestWallMs),
     disk_bytes: diskBytes,
+    given_up: givenUp,
     acked_seq: ackedSeq,
     last_seq: lastSeq,
     damaged,
@@ -148,8 +150,19 @@ function statusJson({
 }
 
 function statusText(path: string, outbox: Inspection, forecast: ForecastJson): string {
-  const { stream, run, ownerPid, depth, depthBytes, oldestWallMs, diskBytes, ackedSeq, lastSeq, damaged } =
-    outbox;
+  const {
+    stream,
+    run,
+    ownerPid,
+    depth,
+    depthBytes,
+    oldestWallMs,
+    diskBytes,
+    givenUp,
+    ackedSeq,
+    lastSeq,
+    damaged,
+  } = outbox;
   const oldest =
     oldestWallMs === undefined
       ? []
@@ -167,6 +180,7 @@ function statusText(path: string, outbox: Inspection, forecast: ForecastJson): s
     ...oldest,
     ["numbers", `up to ${lastSeq}, acknowledged up to ${ackedSeq}`],
     ["on disk", formatSizeBytes(diskBytes)],
+    ...(givenUp > 0 ? [["given up", `${givenUp} readings among them, as the outbox was full`]] : []),
     ...forecastRows(forecast),
     ...damaged.map((file) => ["damaged", `${file}: the next start sets it aside`]),
   ]);

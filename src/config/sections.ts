@@ -93,7 +93,7 @@ export const bufferSettings = settings({
     "30d",
   ),
   when_full: v.optional(
-    described(v.picklist(["drop_oldest", "drop_newest"]), "Which records go when the outbox is full"),
+    described(v.picklist(["drop_oldest", "drop_newest", "thin"]), "Which records go when the outbox is full"),
     "drop_oldest",
   ),
   tail: v.optional(

@@ -94,6 +94,7 @@ async function healthReport(
       oldest: outbox.oldestWallMs === undefined ? undefined : isoTime(outbox.oldestWallMs),
       disk_bytes: outbox.diskBytes,
       dropped: outbox.dropped,
+      given_up: outbox.givenUp,
       fault: outbox.fault,
     },
     forecast: forecastJson(sources.forecaster.forecast(disk?.availableBytes)),

@@ -18,6 +18,7 @@ import { openOutbox } from "../outbox/open.ts";
 import type { Opening, OutboxStatus } from "../outbox/outbox.ts";
 import { encodeMessage } from "../record/message.ts";
 import { createRecorder } from "../record/recorder.ts";
+import { seriesOf } from "../record/series.ts";
 import type { Sampler } from "../sensors/sampler.ts";
 import { createAccounts } from "./accounts.ts";
 import type { Actuators } from "./actuators.ts";
@@ -106,6 +107,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     files,
     clock,
     random,
+    seriesOf,
     onGivenUp: accounts.collect,
   });
   // What the broker hears of exists before the session that tells it.

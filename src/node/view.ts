@@ -33,7 +33,7 @@ export async function viewNode(sources: ViewSources) {
   const { config, clock, host, guard, outbox } = sources;
   const nowMs = clock.monotonicMs();
   const disk = await host.disk(config.buffer.path);
-  const { depth, depthBytes, oldestWallMs, diskBytes, dropped, nextSeq, fault } = outbox.status();
+  const { depth, depthBytes, oldestWallMs, diskBytes, givenUp, dropped, nextSeq, fault } = outbox.status();
   const link = sources.session();
   return {
     device: config.device.id,
@@ -64,6 +64,7 @@ export async function viewNode(sources: ViewSources) {
       max_size: config.buffer.max_size,
       last_seq: nextSeq - 1,
       dropped,
+      given_up: givenUp,
       fault,
     },
     forecast: forecastJson(sources.forecaster.forecast(disk?.availableBytes)),

@@ -71,6 +71,11 @@ export class Delivery {
     return this.#ahead;
   }
 
+  /** Whether the record is acknowledged although an older one is not. */
+  isAcknowledgedAhead(seq: number): boolean {
+    return this.#ahead.endAt(seq) !== undefined;
+  }
+
   /** How many records this run has seen acknowledged. */
   get acknowledged(): number {
     return this.#acknowledged;
@@ -187,7 +192,10 @@ export class Delivery {
 
   /** Gives up the records of the oldest segment, each one counted. */
   discard(segment: Segment): void {
-    const reader = this.#openReader();
+    // What was given up in it before goes with the rest.
+    const reader = this.#openReader((fromSeq, toSeq) =>
+      this.#parts.losses.add(fromSeq, toSeq, toSeq - fromSeq + 1, "full"),
+    );
     try {
       reader.seek(this.#ackedSeq + 1);
       for (let entry = reader.next(); entry && entry.seq <= segment.lastSeq; entry = reader.next())
@@ -237,17 +245,27 @@ export class Delivery {
     this.#fault = this.#headFault = undefined;
   }
 
-  #openReader(): LogReader {
+  /** `onHole`: numbers given up among records that are there, not told yet. */
+  #openReader(onHole?: (fromSeq: number, toSeq: number) => void): LogReader {
     const { files, log, losses } = this.#parts;
     return new LogReader(files, log.segments, (kind, fromSeq, toSeq) => {
+      if (kind === "thinned" || kind === "displaced") {
+        if (losses.holesTold(toSeq)) return;
+        if (onHole) onHole(fromSeq, toSeq);
+        else losses.foundAmong(fromSeq, toSeq, kind === "thinned" ? "thinned" : "full");
+        return;
+      }
       const toldAlready = kind === "full" && fromSeq >= this.#firstSeq;
+      // What is acknowledged ahead is counted as that.
+      const ahead = kind === "accounted" && this.#ahead.endAt(fromSeq) !== undefined;
+      if (ahead) return;
       if (kind === "accounted" || toldAlready) losses.expected(fromSeq, toSeq);
       else losses.found(fromSeq, toSeq, kind);
     });
   }
 
   #isAcknowledged(seq: number): boolean {
-    return seq <= this.#ackedSeq || this.#ahead.endAt(seq) !== undefined;
+    return seq <= this.#ackedSeq || this.isAcknowledgedAhead(seq);
   }
 
   /** Everything up to `seq` is delivered, and with it what was delivered ahead right behind it. */

@@ -7,7 +7,7 @@ import type { Drop, Entry, Opening, Outbox, OutboxStatus, StoredRecord } from ".
 import type { ProgressFile } from "./progress.ts";
 import { knownTimeMs } from "./segment-format.ts";
 import type { SegmentLog } from "./segment-log.ts";
-import { storedIn } from "./stored.ts";
+import { givenUpIn, storedIn, waitingBeyond } from "./stored.ts";
 import { Waiters } from "./waiters.ts";
 import type { Waiting } from "./waiting.ts";
 import type { Worker } from "./worker.ts";
@@ -129,8 +129,9 @@ export class DurableOutbox implements Outbox {
     const { log, waiting, losses, delivery, intake, progress } = this.#parts;
     const head = delivery.head();
     const oldest = head?.oldest ?? waiting.oldestRecord;
-    const behind = log.records - (head?.records ?? 0) + waiting.records;
-    const bytes = log.bytes - (head?.bytes ?? 0) + waiting.payloadBytes;
+    const onDisk = head ? waitingBeyond(head, log.segments, log) : storedIn(log.segments, log);
+    const behind = onDisk.records + waiting.records;
+    const bytes = onDisk.payloadBytes + waiting.payloadBytes;
     const depth = Math.max(0, behind - delivery.ahead.numbers);
     return {
       depth,
@@ -138,6 +139,7 @@ export class DurableOutbox implements Outbox {
       depthBytes: depth === behind ? bytes : Math.round((bytes * depth) / behind),
       diskBytes: log.diskBytes,
       stored: storedIn(log.segments, log),
+      givenUp: givenUpIn(log.segments, log),
       firstSeq: oldest?.seq,
       nextSeq: intake.nextSeq,
       oldestWallMs: knownTimeMs(oldest),

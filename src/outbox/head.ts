@@ -2,26 +2,29 @@ import { weigh } from "./block.ts";
 import type { FileLayer } from "./files/files.ts";
 import { type Segment, SegmentCursor } from "./segment.ts";
 import type { LogEntry } from "./segment-format.ts";
+import type { Amount } from "./stored.ts";
 
 /** What lies at the acknowledged end of the log. */
 export interface HeadPosition {
-  /** Records up to the acknowledged number, and their payload bytes, since the stream began. */
-  readonly records: number;
-  readonly bytes: number;
+  /** The segment that holds the acknowledged number, or begins behind it. */
+  readonly segment: Segment | undefined;
+  /** What that segment holds up to there. */
+  readonly behind: Amount;
   /** The oldest record not acknowledged. */
   readonly oldest: LogEntry | undefined;
 }
 
+const NOTHING: Amount = { records: 0, payloadBytes: 0 };
+
 /**
- * Follows the acknowledged number through the log, so that depth and age are exact without reading the backlog: each
- * segment's header counts what came before it, so only the segment that holds the number is ever walked.
+ * Follows the acknowledged number through the log, so that depth and age are exact without reading the backlog: the
+ * segments' headers tell how much each one holds, so only the segment that holds the number is ever walked.
  */
 export class Head {
   readonly #files: FileLayer;
   readonly #segments: readonly Segment[];
   #cursor: SegmentCursor | undefined;
-  #records = 0;
-  #bytes = 0;
+  #behind: Amount = NOTHING;
   #ahead: LogEntry | undefined;
 
   constructor(files: FileLayer, segments: readonly Segment[]) {
@@ -33,7 +36,7 @@ export class Head {
   locate(ackedSeq: number): HeadPosition {
     if (this.#ahead === undefined || this.#ahead.seq <= ackedSeq || this.#cursor?.segment.retired)
       this.#advance(ackedSeq);
-    return { records: this.#records, bytes: this.#bytes, oldest: this.#ahead };
+    return { segment: this.#cursor?.segment, behind: this.#behind, oldest: this.#ahead };
   }
 
   /** Forgets where it was: the log was cut. */
@@ -60,8 +63,10 @@ export class Head {
       if (this.#ahead === undefined) return;
       if (this.#ahead.kind === "record" && this.#ahead.seq > ackedSeq) return;
       const { records, payloadBytes } = weigh(this.#ahead);
-      this.#records += records;
-      this.#bytes += payloadBytes;
+      this.#behind = {
+        records: this.#behind.records + records,
+        payloadBytes: this.#behind.payloadBytes + payloadBytes,
+      };
       this.#ahead = undefined;
     }
   }
@@ -69,8 +74,7 @@ export class Head {
   #enter(segment: Segment | undefined): void {
     this.#cursor?.close();
     this.#cursor = segment && new SegmentCursor(this.#files, segment);
-    this.#records = segment?.header.recordsBefore ?? 0;
-    this.#bytes = segment?.header.bytesBefore ?? 0;
+    this.#behind = NOTHING;
     this.#ahead = undefined;
   }
 }

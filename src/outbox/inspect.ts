@@ -8,7 +8,7 @@ import { findEnd } from "./log-end.ts";
 import { LogReader } from "./log-reader.ts";
 import type { Entry } from "./outbox.ts";
 import { knownTimeMs, type LogEntry } from "./segment-format.ts";
-import { type Stored, storedIn } from "./stored.ts";
+import { givenUpIn, type Stored, storedIn, waitingBeyond } from "./stored.ts";
 import { intact, type Survey, survey } from "./survey.ts";
 import { readTail, tailFolder } from "./tail.ts";
 
@@ -35,6 +35,8 @@ export interface Inspection {
   readonly diskBytes: number;
   /** What the segments hold, which says how much room a record takes. */
   readonly stored: Stored;
+  /** Records given up among those stored: readings that were thinned out, or made room for events. */
+  readonly givenUp: number;
   readonly ackedSeq: number;
   /** The youngest number on disk or in the tail. */
   readonly lastSeq: number;
@@ -68,17 +70,19 @@ export function inspectOutbox(path: string, files: FileLayer, tail?: string): In
   const young = (inMemory?.records ?? []).filter(({ seq }) => seq > lastSeqOnDisk);
   const waiting = young.filter(({ seq }) => seq > ackedSeq);
   const head = new Head(files, found.segments);
-  const { records, bytes, oldest } = head.locate(ackedSeq);
+  const position = head.locate(ackedSeq);
+  const onDisk = waitingBeyond(position, found.segments, totals);
   head.close();
   return {
     stream: found.stream,
     run: Math.max(state?.run ?? 0, progress?.run ?? 0),
     ownerPid: ownerOf(files, path),
-    depth: Math.max(0, totals.records - records + waiting.length - ahead.numbers),
-    depthBytes: totals.bytes - bytes + waiting.reduce((sum, { payload }) => sum + payload.length, 0),
-    oldestWallMs: knownTimeMs(oldest ?? waiting[0]),
-    diskBytes: found.segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    depth: Math.max(0, onDisk.records + waiting.length - ahead.numbers),
+    depthBytes: onDisk.payloadBytes + waiting.reduce((sum, { payload }) => sum + payload.length, 0),
+    oldestWallMs: knownTimeMs(position.oldest ?? waiting[0]),
+    diskBytes: [...found.segments, ...found.unused].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     stored: storedIn(found.segments, totals),
+    givenUp: givenUpIn(found.segments, totals),
     ackedSeq,
     lastSeq: young.at(-1)?.seq ?? lastSeqOnDisk,
     intake: storedIntake(files, found.segments),

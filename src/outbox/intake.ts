@@ -11,6 +11,7 @@ import type { SegmentLog } from "./segment-log.ts";
 import type { StateFile } from "./state.ts";
 import { SyncSchedule } from "./sync-schedule.ts";
 import type { Tail } from "./tail.ts";
+import type { Thinning } from "./thinning.ts";
 import type { Waiting } from "./waiting.ts";
 import type { Worker } from "./worker.ts";
 
@@ -27,6 +28,9 @@ export interface IntakeParts {
   readonly waiting: Waiting;
   readonly losses: Losses;
   readonly delivery: Delivery;
+  /** Absent: all records are alike. */
+  readonly thinning: Thinning | undefined;
+  readonly isEvent: (record: Uint8Array) => boolean;
   /** Woken when something is due earlier than it thought. */
   readonly worker: Worker;
 }
@@ -70,7 +74,7 @@ export class Intake {
       () => parts.delivery.settledSeq,
       (error) => this.#refuse(error),
     );
-    this.#writer = new LogWriter(options.whenFull, parts, this.#numbers);
+    this.#writer = new LogWriter(options.whenFull, parts, this.#numbers, () => this.#safeSeq());
     this.#schedule = new SyncSchedule(options.syncAfterMs);
     if (this.#youngestSeq() > start.syncedSeq)
       this.#schedule.appended(start.syncedSeq + 1, parts.clock.monotonicMs());
@@ -171,9 +175,7 @@ export class Intake {
 
   /** Writes what waits in memory, and gives up what finds no room. Throws where the disk does. */
   #move(): void {
-    const { waiting, losses } = this.#parts;
-    if (this.#writer.writeWaiting()) losses.end();
-    else waiting.shedAll((seq) => this.#lose(seq));
+    if (this.#writer.writeWaiting((seq) => this.#lose(seq))) this.#parts.losses.end();
   }
 
   /** `drop_newest`: the record's number is used up, and the log will tell so when there is room again. */

@@ -10,8 +10,12 @@ export interface LogTotals {
 
 /** Finds where the newest segment ends, the only one that must be read for it, and notes that in the segment. */
 export function findEnd(files: FileLayer, segment: Segment): LogTotals {
+  const { rewritten, recordsBefore, bytesBefore } = segment.header;
+  if (rewritten !== undefined)
+    return { records: recordsBefore + rewritten.records, bytes: bytesBefore + rewritten.payloadBytes };
   const cursor = new SegmentCursor(files, segment);
-  let { recordsBefore: records, bytesBefore: bytes } = segment.header;
+  let records = recordsBefore;
+  let bytes = bytesBefore;
   let endOffset = cursor.offset;
   let lastSeq = segment.header.firstSeq - 1;
   try {

@@ -1,6 +1,6 @@
 import type { FileLayer } from "./files/files.ts";
 import { type Segment, SegmentCursor } from "./segment.ts";
-import type { GapKind, LogEntry } from "./segment-format.ts";
+import { type GapKind, isGap, type LogEntry } from "./segment-format.ts";
 
 /** Told of numbers that are missing, and why, as the reader comes upon them. */
 export type OnGap = (kind: GapKind, fromSeq: number, toSeq: number) => void;
@@ -51,7 +51,7 @@ export class LogReader {
     const fromSeq = Math.max(entry.fromSeq, this.#nextSeq);
     this.#missing(fromSeq);
     this.#nextSeq = entry.seq + 1;
-    if (entry.kind === "record" || entry.kind === "block") return true;
+    if (!isGap(entry)) return true;
     this.#onGap(entry.kind, fromSeq, entry.seq);
     return false;
   }

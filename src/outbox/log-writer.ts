@@ -2,18 +2,25 @@ import { BLOCK_MAX_BYTES, packBlock } from "./block.ts";
 import type { Delivery } from "./delivery.ts";
 import type { Numbers } from "./numbers.ts";
 import type { ProgressFile } from "./progress.ts";
-import { GAP_BYTES, type LogEntry, storedBytes } from "./segment-format.ts";
+import { entryBytes, GAP_BYTES, type LogEntry, storedBytes } from "./segment-format.ts";
 import type { SegmentLog } from "./segment-log.ts";
+import type { Thinning } from "./thinning.ts";
 import type { Waiting } from "./waiting.ts";
 
-/** What gives way where the log is full. */
-export type WhenFull = "drop_oldest" | "drop_newest";
+/**
+ * What gives way where the log is full: the oldest readings, new ones, or of the older ones every second, every fourth,
+ * and at last all. Events go when no readings are left that could.
+ */
+export type WhenFull = "drop_oldest" | "drop_newest" | "thin";
 
 export interface LogWriterParts {
   readonly log: SegmentLog;
   readonly waiting: Waiting;
   readonly delivery: Delivery;
   readonly progress: ProgressFile;
+  /** Absent: all records are alike. */
+  readonly thinning: Thinning | undefined;
+  readonly isEvent: (record: Uint8Array) => boolean;
 }
 
 /** The way into the log: what waits goes before what is new, and room is made for both. Throws where the disk does. */
@@ -21,31 +28,47 @@ export class LogWriter {
   readonly #whenFull: WhenFull;
   readonly #parts: LogWriterParts;
   readonly #numbers: Numbers;
+  readonly #syncedSeq: () => number;
+  /** One segment stays free: to write others anew into, or for events that come when there is no room for readings. */
+  readonly #reserve: number;
 
-  constructor(whenFull: WhenFull, parts: LogWriterParts, numbers: Numbers) {
+  constructor(whenFull: WhenFull, parts: LogWriterParts, numbers: Numbers, syncedSeq: () => number) {
     this.#whenFull = whenFull;
     this.#parts = parts;
     this.#numbers = numbers;
+    this.#syncedSeq = syncedSeq;
+    this.#reserve = parts.thinning === undefined ? 0 : 1;
   }
 
   /** Hands a record to the kernel, behind everything that waits. False: there is no room for it. */
   write(seq: number, wallMs: number, record: Uint8Array): boolean {
-    const { log, waiting } = this.#parts;
+    const { log, waiting, isEvent } = this.#parts;
     const bytes = storedBytes(record.length);
+    const event = isEvent(record);
     // A gap goes in only together with a record: else each one turned away would leave its own.
-    const together = waiting.first === undefined || this.#makeRoom(bytes + GAP_BYTES, waiting.first.fromSeq);
-    if (!together || !this.writeWaiting() || !this.#makeRoom(bytes, seq)) return false;
+    const together =
+      waiting.first === undefined || this.#makeRoom(bytes + GAP_BYTES, waiting.first.fromSeq, event);
+    if (!together || !this.#writeWaiting(event) || !this.#makeRoom(bytes, seq, event)) return false;
     log.writeRecord(seq, wallMs, record);
     return true;
   }
 
-  /** Writes what belongs before the next record. False: no room for it. */
-  writeWaiting(): boolean {
+  /** Writes what belongs before the next record, and gives up what finds no room: `onLost` is told. True: all of it did. */
+  writeWaiting(onLost: (seq: number) => void): boolean {
+    const { waiting } = this.#parts;
+    if (this.#writeWaiting()) return true;
+    waiting.shedReadings(onLost);
+    if (!this.#writeWaiting()) waiting.shedAll(onLost);
+    return false;
+  }
+
+  /** False: no room for it. `event`: what the gaps at its end belong to. */
+  #writeWaiting(event = false): boolean {
     const { waiting, progress } = this.#parts;
     if (waiting.empty) return true;
     for (let first = waiting.first; first !== undefined; first = waiting.first) {
       const records = waiting.firstRecords(BLOCK_MAX_BYTES);
-      const wrote = records.length > 0 ? this.#writeRecords(records) : this.#writeFirst(first);
+      const wrote = records.length > 0 ? this.#writeRecords(records) : this.#writeGap(first, event);
       if (!wrote) return false;
     }
     progress.update({ lostFromSeq: 0, lostToSeq: 0 });
@@ -57,37 +80,57 @@ export class LogWriter {
     const { log, waiting } = this.#parts;
     const block = packBlock(records);
     const bytes = block && storedBytes(block.payload.length);
-    if (block && bytes && bytes <= log.largestEntryBytes && this.#makeRoom(bytes, block.fromSeq)) {
+    const event = block !== undefined && records.every((record) => this.#parts.isEvent(record.payload));
+    if (block && bytes && bytes <= log.largestEntryBytes && this.#makeRoom(bytes, block.fromSeq, event)) {
       log.write(block);
       for (let left = records.length; left > 0; left--) waiting.shift();
       return true;
     }
-    return records.every((record) => this.#writeFirst(record));
+    return records.every((record) => this.#writeFirst(record, this.#parts.isEvent(record.payload)));
   }
 
-  #writeFirst(entry: LogEntry): boolean {
+  #writeGap(gap: LogEntry, event: boolean): boolean {
+    const { waiting, isEvent } = this.#parts;
+    const next = waiting.oldestRecord;
+    return this.#writeFirst(gap, next === undefined ? event : isEvent(next.payload));
+  }
+
+  #writeFirst(entry: LogEntry, event: boolean): boolean {
     const { log, waiting } = this.#parts;
-    const bytes = entry.kind === "record" ? storedBytes(entry.payload.length) : GAP_BYTES;
-    if (!this.#makeRoom(bytes, entry.fromSeq)) return false;
+    if (!this.#makeRoom(entryBytes(entry), entry.fromSeq, event)) return false;
     log.write(entry);
     waiting.shift();
     return true;
   }
 
   /** False: the log is full, and older records are not to be given up. */
-  #makeRoom(bytes: number, firstSeq: number): boolean {
-    const { log, delivery } = this.#parts;
+  #makeRoom(bytes: number, firstSeq: number, event: boolean): boolean {
+    const { log, delivery, thinning } = this.#parts;
+    if (this.#whenFull === "drop_newest") return this.#findRoom(bytes, firstSeq, event);
     if (log.fits(bytes, firstSeq)) return true;
     this.#secureAcked();
-    if (log.advance(firstSeq, delivery.settledSeq)) return true;
-    // Only now what lies behind a loss not told yet: a restart would take it for lost too.
-    if (log.advance(firstSeq, delivery.ackedSeq)) return true;
-    if (this.#whenFull === "drop_newest") return false;
-    do {
+    const isThere = () => log.freeSegments > this.#reserve;
+    // First what is told for good; only then what lies behind a loss not told yet: a restart would take it for lost too.
+    for (const ackedSeq of [delivery.settledSeq, delivery.ackedSeq])
+      if ((isThere() || log.reusable(ackedSeq)) && log.advance(firstSeq, ackedSeq)) return true;
+    while (!isThere() && log.reusable(delivery.ackedSeq) === undefined) {
+      if (thinning?.step(this.#syncedSeq())) continue;
       if (log.segments.length === 1) log.abandon();
       delivery.discard(log.segments[0]!);
-    } while (!log.advance(firstSeq, delivery.ackedSeq));
-    return true;
+    }
+    return log.advance(firstSeq, delivery.ackedSeq) || this.#makeRoom(bytes, firstSeq, event);
+  }
+
+  /** Room that nobody has to leave. Readings keep off the last free segment. */
+  #findRoom(bytes: number, firstSeq: number, event: boolean): boolean {
+    const { log, delivery } = this.#parts;
+    const { settledSeq, ackedSeq } = delivery;
+    const reserve = event ? 0 : this.#reserve;
+    const free = log.freeSegmentsBeyond(ackedSeq);
+    if (log.fits(bytes, firstSeq)) return free >= reserve;
+    if (free <= reserve) return false;
+    this.#secureAcked();
+    return log.advance(firstSeq, settledSeq) || log.advance(firstSeq, ackedSeq);
   }
 
   /**

@@ -1,3 +1,4 @@
+import type { NumberRange } from "./ahead.ts";
 import type { Drop } from "./outbox.ts";
 
 /** Losses whose reports are in the log, but perhaps not on flash. */
@@ -26,6 +27,12 @@ export class Losses {
    * found room can lie between those that found none.
    */
   #ongoing: Drop[] = [];
+  /** Among records that are still there: its count is less than its numbers are. */
+  #among: Drop | undefined;
+  /** Numbers missing among records that are there, told in this run and not acknowledged yet, in order. */
+  #holes: NumberRange[] = [];
+  /** Those up to here were told. */
+  #holesToldSeq = 0;
   /** Missing numbers that this run knows of and that are not acknowledged yet: first to last. */
   readonly #known = new Map<number, number>();
 
@@ -60,6 +67,33 @@ export class Losses {
     this.add(fromSeq, toSeq, toSeq - fromSeq + 1, reason);
   }
 
+  /** Whether numbers up to `seq` that were given up among others have been told in this run. */
+  holesTold(seq: number): boolean {
+    return seq <= this.#holesToldSeq;
+  }
+
+  /** Numbers given up among records that are still there, as a reader comes upon them in order. */
+  foundAmong(fromSeq: number, toSeq: number, reason: Drop["reason"]): void {
+    if (this.holesTold(toSeq)) return;
+    const count = toSeq - fromSeq + 1;
+    this.total += count;
+    this.#holesToldSeq = toSeq;
+    this.#holes.push({ fromSeq, toSeq });
+    if (this.#among?.reason === reason)
+      this.#among = { ...this.#among, toSeq, count: this.#among.count + count };
+    else {
+      this.#endAmong();
+      this.#among = { fromSeq, toSeq, count, reason };
+    }
+  }
+
+  /** More was given up from `fromSeq` on: what was told of it before is not all. */
+  thinnedAnew(fromSeq: number): void {
+    if (!this.holesTold(fromSeq)) return;
+    this.#holesToldSeq = fromSeq - 1;
+    this.#holes = this.#holes.filter(({ toSeq }) => toSeq < fromSeq);
+  }
+
   /** A record found no room; more may follow it. */
   goOn(seq: number): void {
     this.total++;
@@ -80,6 +114,7 @@ export class Losses {
   }
 
   take(): readonly Drop[] {
+    this.#endAmong();
     const drops = this.#pending;
     this.#pending = [];
     this.#taken.push(...drops);
@@ -106,7 +141,7 @@ export class Losses {
 
   /** The first number whose loss a kill would leave untold; Infinity: none. */
   firstUntoldSeq(): number {
-    let firstSeq = Infinity;
+    let firstSeq = this.#among?.fromSeq ?? Infinity;
     for (const drop of this.#ongoing) firstSeq = Math.min(firstSeq, drop.fromSeq);
     for (const drop of this.#pending) firstSeq = Math.min(firstSeq, drop.fromSeq);
     for (const drop of this.#taken) firstSeq = Math.min(firstSeq, drop.fromSeq);
@@ -115,12 +150,29 @@ export class Losses {
 
   /** How many of the numbers from `fromSeq` to `toSeq` are known to be missing; forgets those. */
   passed(fromSeq: number, toSeq: number): number {
-    let missing = 0;
+    let missing = this.#passHoles(fromSeq, toSeq);
     for (const [firstSeq, lastSeq] of this.#known) {
       missing += Math.max(0, Math.min(toSeq, lastSeq) - Math.max(fromSeq, firstSeq) + 1);
       if (lastSeq <= toSeq) this.#known.delete(firstSeq);
     }
     return missing;
+  }
+
+  #passHoles(fromSeq: number, toSeq: number): number {
+    let missing = 0;
+    let passed = 0;
+    for (const hole of this.#holes) {
+      if (hole.fromSeq > toSeq) break;
+      missing += Math.max(0, Math.min(toSeq, hole.toSeq) - Math.max(fromSeq, hole.fromSeq) + 1);
+      if (hole.toSeq <= toSeq) passed++;
+    }
+    if (passed > 0) this.#holes.splice(0, passed);
+    return missing;
+  }
+
+  #endAmong(): void {
+    if (this.#among !== undefined) this.#pending.push(this.#among);
+    this.#among = undefined;
   }
 
   #knows(fromSeq: number, toSeq: number): boolean {

@@ -1,5 +1,6 @@
 import type { Clock } from "../device/clock.ts";
 import type { Random } from "../device/random.ts";
+import { sparseBytesMax } from "./block.ts";
 import { Delivery } from "./delivery.ts";
 import { DurableOutbox } from "./durable-outbox.ts";
 import type { FileLayer } from "./files/files.ts";
@@ -7,15 +8,24 @@ import { LOCK, PROGRESS, SMALL_FILES_BYTES, STATE, segmentPath, setAside } from 
 import { Intake } from "./intake.ts";
 import { takeLock } from "./lock.ts";
 import { findEnd } from "./log-end.ts";
+import type { WhenFull } from "./log-writer.ts";
 import { Losses } from "./losses.ts";
 import type { Outbox } from "./outbox.ts";
 import { type Progress, ProgressFile, type ProgressTail } from "./progress.ts";
 import { decideStart, RESERVED_BLOCK, type Start } from "./recovery.ts";
-import { GAP_BYTES, HEADER_BYTES, storedBytes } from "./segment-format.ts";
+import type { Segment } from "./segment.ts";
+import {
+  GAP_BYTES,
+  HEADER_BYTES,
+  RECORD_HEADER_BYTES,
+  REWRITTEN_HEADER_BYTES,
+  storedBytes,
+} from "./segment-format.ts";
 import { SegmentLog } from "./segment-log.ts";
 import { StateFile } from "./state.ts";
 import { intact, type Survey, survey } from "./survey.ts";
 import { type FoundTail, findTail, Tail } from "./tail.ts";
+import { type SeriesOf, Thinning } from "./thinning.ts";
 import { Waiting } from "./waiting.ts";
 import { Worker } from "./worker.ts";
 
@@ -26,7 +36,7 @@ export interface OutboxOptions {
   readonly maxSizeBytes: number;
   /** Older records are dropped when their turn comes. */
   readonly maxAgeMs: number;
-  readonly whenFull: "drop_oldest" | "drop_newest";
+  readonly whenFull: WhenFull;
   /** Folder on a tmpfs for records younger than that; absent: they go to the disk at once. */
   readonly tail?: string | undefined;
   /** A record not acknowledged for this long is on flash; 0: on flash before `append` returns. */
@@ -41,6 +51,8 @@ export interface OutboxDependencies {
   readonly files: FileLayer;
   readonly clock: Clock;
   readonly random: Random;
+  /** Tells events from readings, and readings of one sensor from another's. Absent: all records are alike, and may go. */
+  readonly seriesOf?: SeriesOf;
   /** Told of each record that is given up because there is no room for it or it is too old. */
   readonly onGivenUp?: (record: Uint8Array) => void;
 }
@@ -97,7 +109,10 @@ function checkSizes({ maxSizeBytes, ...options }: OutboxOptions): Sizes {
 }
 
 function leastSegmentBytes(maxRecordBytes: number): number {
-  return HEADER_BYTES + GAP_BYTES + storedBytes(maxRecordBytes);
+  return Math.max(
+    HEADER_BYTES + GAP_BYTES + storedBytes(maxRecordBytes),
+    REWRITTEN_HEADER_BYTES + RECORD_HEADER_BYTES + sparseBytesMax(maxRecordBytes),
+  );
 }
 
 function blocks(bytes: number, round: (count: number) => number): number {
@@ -106,7 +121,7 @@ function blocks(bytes: number, round: (count: number) => number): number {
 
 function assemble(
   options: OutboxOptions & Sizes,
-  { files, clock, random, onGivenUp = () => {} }: OutboxDependencies,
+  { files, clock, random, seriesOf, onGivenUp = () => {} }: OutboxDependencies,
   held: (() => void)[],
   release: () => void,
 ): Outbox {
@@ -131,7 +146,7 @@ function assemble(
   const log = new SegmentLog(
     files,
     { ...options, folder: options.path, stream, run },
-    { segments: found.segments, damaged, ...totals },
+    { segments: found.segments, unused: found.unused, damaged, ...totals },
   );
   held.push(() => log.close());
   const progress = openProgress(
@@ -150,27 +165,35 @@ function assemble(
     start.drops,
     toldByLastRun(start, Math.max(log.lastSeq, foundTail.remains?.lastSeq ?? 0)),
   );
-  const waiting = new Waiting(WAITING_MAX_BYTES, start.waiting);
+  const isEvent = (record: Uint8Array) => seriesOf !== undefined && seriesOf(record) === undefined;
+  const waiting = new Waiting(WAITING_MAX_BYTES, start.waiting, isEvent);
   const delivery = new Delivery(
     { files, clock, log, tail, waiting, losses, progress, onGivenUp },
     options.maxAgeMs,
     start,
   );
   held.push(() => delivery.forgetPositions());
+  log.trim();
   while (log.oversized && log.segments.length > 0) {
     const [oldest] = log.segments;
     delivery.discard(oldest!);
     log.remove(oldest!);
   }
-  log.resume(Math.max(start.syncedSeq, state.durable.ackedSeq));
+  const syncedSeq = Math.max(start.syncedSeq, rewrittenSeq(log.segments));
+  log.resume(Math.max(syncedSeq, state.durable.ackedSeq));
   delivery.save();
   files.syncFolderNow(options.path);
   const skippedFromSeq = start.opening.skipped?.fromSeq ?? 0;
   const worker = new Worker(clock);
+  const gradually = options.whenFull === "thin";
+  const thinning =
+    seriesOf || gradually
+      ? new Thinning({ files, log, delivery, losses }, seriesOf ?? (() => ""), gradually)
+      : undefined;
   const intake = new Intake(
     options,
-    { files, clock, log, tail, state, progress, waiting, losses, delivery, worker },
-    { nextSeq: start.nextSeq, syncedSeq: start.syncedSeq, skippedFromSeq },
+    { files, clock, log, tail, state, progress, waiting, losses, delivery, worker, thinning, isEvent },
+    { nextSeq: start.nextSeq, syncedSeq, skippedFromSeq },
   );
   return new DurableOutbox({
     opening: start.opening,
@@ -186,6 +209,11 @@ function assemble(
     maxRecordBytes: options.maxRecordBytes,
     release,
   });
+}
+
+/** What was written anew was on flash before, and is so now; and all that is older. */
+function rewrittenSeq(segments: readonly Segment[]): number {
+  return segments.reduce((seq, { header }) => Math.max(seq, header.rewritten?.lastSeq ?? 0), 0);
 }
 
 /** Where every append is synced, a tail would only be in the way. */

@@ -15,9 +15,13 @@ export interface StoredRecord extends Entry {
 export interface Drop {
   readonly fromSeq: number;
   readonly toSeq: number;
+  /** Less than the numbers from first to last where records between them are still there. */
   readonly count: number;
-  /** `operator`: somebody had them dropped by hand. */
-  readonly reason: "full" | "expired" | "corrupt" | "operator";
+  /**
+   * `thinned`: of readings too old to keep all of them, every second or fourth was kept. `operator`: somebody had them
+   * dropped by hand.
+   */
+  readonly reason: "full" | "thinned" | "expired" | "corrupt" | "operator";
 }
 
 /** What the last run left behind, and what this one starts from. */
@@ -40,6 +44,8 @@ export interface OutboxStatus {
   readonly diskBytes: number;
   /** What the segments hold, which says how much room a record takes. */
   readonly stored: Stored;
+  /** Records given up among those stored: readings that were thinned out, or made room for events. Told when it is their turn. */
+  readonly givenUp: number;
   readonly firstSeq: number | undefined;
   /** The number that the next record will get. */
   readonly nextSeq: number;

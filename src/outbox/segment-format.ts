@@ -1,14 +1,17 @@
 /** The bytes of a segment file. FORMAT.md beside this file is the specification; nothing else knows offsets. */
 import { crc32 } from "node:zlib";
 
+/** Of a segment that was appended to, and of one that was rewritten. */
 export const HEADER_BYTES = 64;
+export const REWRITTEN_HEADER_BYTES = 96;
 export const RECORD_HEADER_BYTES = 20;
 /** Records begin at multiples of this. */
 export const ALIGNMENT_BYTES = 4;
 
 const MAGIC = "fpoutbox";
 const VERSION = 2;
-const CRC_AT = 60;
+const REWRITTEN_VERSION = 3;
+const CRC_BYTES = 4;
 /** Milliseconds are stored in 48 bits: until the year 10889. */
 const MAX_WALL_MS = 2 ** 48 - 1;
 
@@ -26,6 +29,31 @@ export interface SegmentHeader {
   readonly bytesBefore: number;
   /** Checksum of the header: every record's own checksum starts from it, which binds records to this generation. */
   readonly crc: number;
+  /** Set where the segment was written in the place of older ones, of whose records it holds a part. */
+  readonly rewritten?: Rewritten;
+}
+
+/** How much of what was there a rewritten segment still holds. */
+export type Level = (typeof LEVELS)[number];
+const LEVELS = ["half", "quarter", "events"] as const;
+
+/** What a rewritten segment is: all of it is known before its first byte is written. */
+export interface Rewritten {
+  readonly level: Level;
+  /** How many segments it was written in the place of. */
+  readonly sources: number;
+  /** It tells of every number from its first to this one. */
+  readonly lastSeq: number;
+  /** Records that it holds, and their payload bytes. */
+  readonly records: number;
+  readonly payloadBytes: number;
+  /** Entries end here. */
+  readonly endOffset: number;
+}
+
+/** Where the entries of a segment begin. */
+export function headerBytes({ rewritten }: Pick<SegmentHeader, "rewritten">): number {
+  return rewritten ? REWRITTEN_HEADER_BYTES : HEADER_BYTES;
 }
 
 /**
@@ -33,13 +61,16 @@ export interface SegmentHeader {
  * - `accounted`: nothing to report: acknowledged before they reached the disk, or named as skipped after a power cut
  * - `full`: dropped because there was no room
  * - `corrupt`: known to have been stored, not to be found any more
+ * - `thinned`, `displaced`: given up when the segment was rewritten: of readings every second or fourth was kept, or none
+ *   in favour of events. No entry of its own on disk: what a `sparse` block leaves out
  *
- * A `block` stands for several records: see `block.ts`.
+ * A `block` stands for several records, a `sparse` one with numbers missing between them: see `block.ts`.
  */
-export type EntryKind = "record" | "block" | GapKind;
-export type GapKind = "accounted" | "full" | "corrupt";
+export type EntryKind = "record" | "block" | "sparse" | GapKind;
+export type GapKind = "accounted" | "full" | "corrupt" | HoleKind;
+export type HoleKind = "thinned" | "displaced";
 
-const KINDS: readonly EntryKind[] = ["record", "accounted", "full", "corrupt", "block"];
+const KINDS: readonly EntryKind[] = ["record", "accounted", "full", "corrupt", "block", "sparse"];
 
 /** One entry: a record (`fromSeq` equals `seq`), or a gap or block that stands for the numbers from `fromSeq` to `seq`. */
 export interface LogEntry {
@@ -67,7 +98,7 @@ export function gap(kind: GapKind, fromSeq: number, toSeq: number): LogEntry {
 }
 
 export function isGap(entry: LogEntry): entry is LogEntry & { readonly kind: GapKind } {
-  return entry.kind !== "record" && entry.kind !== "block";
+  return entry.kind !== "record" && entry.kind !== "block" && entry.kind !== "sparse";
 }
 
 /** A time as it is stored: whole milliseconds in 48 bits. */
@@ -85,25 +116,40 @@ export function storedBytes(payloadBytes: number): number {
 }
 
 export function encodeHeader(fields: Omit<SegmentHeader, "crc">): { bytes: Buffer; header: SegmentHeader } {
-  const bytes = Buffer.alloc(HEADER_BYTES);
+  const { rewritten } = fields;
+  const bytes = Buffer.alloc(headerBytes(fields));
   bytes.write(MAGIC, 0, "latin1");
-  bytes.writeUInt32LE(VERSION, 8);
+  bytes.writeUInt32LE(rewritten ? REWRITTEN_VERSION : VERSION, 8);
   bytes.writeUInt32LE(fields.run, 12);
   bytes.writeBigUInt64LE(BigInt(fields.generation), 16);
   bytes.writeBigUInt64LE(BigInt(fields.firstSeq), 24);
   bytes.write(fields.stream, 32, 8, "latin1");
   bytes.writeBigUInt64LE(BigInt(fields.recordsBefore), 40);
   bytes.writeBigUInt64LE(BigInt(fields.bytesBefore), 48);
-  const crc = crc32(bytes.subarray(0, CRC_AT));
-  bytes.writeUInt32LE(crc, CRC_AT);
+  if (rewritten) {
+    bytes.writeUInt32LE(LEVELS.indexOf(rewritten.level) + 1, 56);
+    bytes.writeUInt32LE(rewritten.sources, 60);
+    bytes.writeBigUInt64LE(BigInt(rewritten.lastSeq), 64);
+    bytes.writeBigUInt64LE(BigInt(rewritten.records), 72);
+    bytes.writeBigUInt64LE(BigInt(rewritten.payloadBytes), 80);
+    bytes.writeUInt32LE(rewritten.endOffset, 88);
+  }
+  const crcAt = bytes.length - CRC_BYTES;
+  const crc = crc32(bytes.subarray(0, crcAt));
+  bytes.writeUInt32LE(crc, crcAt);
   return { bytes, header: { ...fields, crc } };
 }
 
 /** Undefined where the bytes are no intact header of a version that we know. */
 export function decodeHeader(bytes: Buffer): SegmentHeader | undefined {
   if (bytes.length < HEADER_BYTES || bytes.toString("latin1", 0, 8) !== MAGIC) return undefined;
-  const crc = bytes.readUInt32LE(CRC_AT);
-  if (bytes.readUInt32LE(8) !== VERSION || crc32(bytes.subarray(0, CRC_AT)) !== crc) return undefined;
+  const version = bytes.readUInt32LE(8);
+  if (version !== VERSION && version !== REWRITTEN_VERSION) return undefined;
+  const end = version === VERSION ? HEADER_BYTES : REWRITTEN_HEADER_BYTES;
+  if (bytes.length < end) return undefined;
+  const crc = bytes.readUInt32LE(end - CRC_BYTES);
+  if (crc32(bytes.subarray(0, end - CRC_BYTES)) !== crc) return undefined;
+  const rewritten = version === VERSION ? undefined : decodeRewritten(bytes);
   return {
     run: bytes.readUInt32LE(12),
     generation: Number(bytes.readBigUInt64LE(16)),
@@ -112,6 +158,19 @@ export function decodeHeader(bytes: Buffer): SegmentHeader | undefined {
     recordsBefore: Number(bytes.readBigUInt64LE(40)),
     bytesBefore: Number(bytes.readBigUInt64LE(48)),
     crc,
+    ...(rewritten && { rewritten }),
+  };
+}
+
+function decodeRewritten(bytes: Buffer): Rewritten {
+  return {
+    // A level that a later version added holds events at least.
+    level: LEVELS[bytes.readUInt32LE(56) - 1] ?? "events",
+    sources: bytes.readUInt32LE(60),
+    lastSeq: Number(bytes.readBigUInt64LE(64)),
+    records: Number(bytes.readBigUInt64LE(72)),
+    payloadBytes: Number(bytes.readBigUInt64LE(80)),
+    endOffset: bytes.readUInt32LE(88),
   };
 }
 
@@ -128,15 +187,26 @@ export function encodeRecord(
 }
 
 /** The same for a block, whose payload begins with its first number. */
-export function encodeBlock(into: Buffer, header: SegmentHeader, { seq, payload }: LogEntry): number {
+export function encodeBlock(into: Buffer, header: SegmentHeader, { kind, seq, payload }: LogEntry): number {
   into.set(payload, RECORD_HEADER_BYTES);
-  return seal(into, header, seq, KINDS.indexOf("block"), 0, payload.length);
+  return seal(into, header, seq, KINDS.indexOf(kind), 0, payload.length);
 }
 
-/** The same for a gap. */
+/** The same for a gap that has an entry of its own. */
 export function encodeGap(into: Buffer, header: SegmentHeader, entry: LogEntry): number {
   into.writeBigUInt64LE(BigInt(entry.fromSeq), RECORD_HEADER_BYTES);
   return seal(into, header, entry.seq, KINDS.indexOf(entry.kind), 0, GAP_PAYLOAD_BYTES);
+}
+
+/** The same for any of them. */
+export function encodeEntry(into: Buffer, header: SegmentHeader, entry: LogEntry): number {
+  if (entry.kind === "record") return encodeRecord(into, header, entry.seq, entry.wallMs, entry.payload);
+  return isGap(entry) ? encodeGap(into, header, entry) : encodeBlock(into, header, entry);
+}
+
+/** Bytes that an entry takes in a segment. */
+export function entryBytes(entry: LogEntry): number {
+  return isGap(entry) ? GAP_BYTES : storedBytes(entry.payload.length);
 }
 
 function seal(
@@ -188,7 +258,7 @@ export function decodeEntry(
   const seq = header.firstSeq + bytes.readUInt32LE(at + 8);
   const payloadAt = at + RECORD_HEADER_BYTES;
   const payload = new Uint8Array(bytes.buffer, bytes.byteOffset + payloadAt, end - payloadAt);
-  if (kind === "block")
+  if (kind === "block" || kind === "sparse")
     return { kind, fromSeq: Number(bytes.readBigUInt64LE(payloadAt)), seq, wallMs: TIME_UNKNOWN_MS, payload };
   if (kind !== "record") return gap(kind, Number(bytes.readBigUInt64LE(payloadAt)), seq);
   return { kind, fromSeq: seq, seq, wallMs: bytes.readUIntLE(at + 14, 6), payload };

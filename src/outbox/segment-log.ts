@@ -1,10 +1,12 @@
+import { strict as assert } from "node:assert";
 import { BLOCK_MAX_BYTES, weigh } from "./block.ts";
+import type { Draft } from "./draft.ts";
 import type { FileLayer, OpenFile } from "./files/files.ts";
-import { type DamagedFile, SMALL_FILES_BYTES, segmentPath } from "./folder.ts";
+import type { DamagedFile } from "./folder.ts";
 import type { Segment } from "./segment.ts";
+import { SegmentFiles, type SegmentFilesOptions } from "./segment-files.ts";
 import {
-  encodeBlock,
-  encodeGap,
+  encodeEntry,
   encodeHeader,
   encodeRecord,
   HEADER_BYTES,
@@ -12,21 +14,18 @@ import {
   storedBytes,
 } from "./segment-format.ts";
 
-export interface LogOptions {
-  readonly folder: string;
-  readonly maxSizeBytes: number;
-  readonly segmentBytes: number;
+export interface LogOptions extends SegmentFilesOptions {
   readonly maxRecordBytes: number;
   readonly stream: string;
   readonly run: number;
-  /** Nothing in the folder survives a power cut: nothing is synced, and a file is zeros again before it is used again. */
-  readonly inMemory?: boolean;
 }
 
 /** What a log starts from. */
 export interface LogContents {
-  /** Oldest generation first. */
+  /** In order of their numbers. */
   readonly segments: Segment[];
+  /** Segments that tell of nothing any more. */
+  readonly unused: Segment[];
   readonly damaged: DamagedFile[];
   /** Records since the stream began, and their payload bytes. */
   readonly records: number;
@@ -39,7 +38,6 @@ interface OpenSegment {
   dirty: boolean;
 }
 
-const ZEROS = Buffer.alloc(64 * 1024);
 /** A record's number is stored as its distance from the segment's first in 32 bits. */
 const MAX_DISTANCE = 2 ** 32;
 
@@ -52,7 +50,7 @@ export class SegmentLog {
   readonly #files: FileLayer;
   readonly #options: LogOptions;
   readonly #scratch: Buffer;
-  readonly #damaged: DamagedFile[];
+  readonly #segmentFiles: SegmentFiles;
   #records: number;
   #bytes: number;
   #active: OpenSegment | undefined;
@@ -60,18 +58,18 @@ export class SegmentLog {
   #earlier: OpenSegment[] = [];
   #namesChanged = false;
   #generation: number;
-  #number: number;
 
   constructor(files: FileLayer, options: LogOptions, contents: LogContents) {
     this.#files = files;
     this.#options = options;
     this.segments = contents.segments;
-    this.#damaged = contents.damaged;
+    const { segments, unused, damaged } = contents;
+    this.#segmentFiles = new SegmentFiles(files, options, segments, unused, damaged);
     this.#records = contents.records;
     this.#bytes = contents.bytes;
     this.#scratch = Buffer.alloc(storedBytes(Math.max(options.maxRecordBytes, BLOCK_MAX_BYTES)));
-    this.#generation = Math.max(0, ...this.segments.map(({ header }) => header.generation));
-    this.#number = Math.max(0, ...this.segments.map(({ number }) => number));
+    const generations = [...segments, ...unused].map(({ header }) => header.generation);
+    this.#generation = Math.max(0, ...generations);
   }
 
   /** Records in the stream so far, and their payload bytes. */
@@ -89,17 +87,41 @@ export class SegmentLog {
   }
 
   get diskBytes(): number {
-    return this.segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    return this.segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, this.#segmentFiles.unusedBytes);
+  }
+
+  /** How many segments there may be. */
+  get capacity(): number {
+    return this.#segmentFiles.capacity;
+  }
+
+  /** How many segments there is room for without giving up another. */
+  get freeSegments(): number {
+    return this.#segmentFiles.free(this.segments);
+  }
+
+  get segmentBytes(): number {
+    return this.#options.segmentBytes;
+  }
+
+  /** Whether the segment is the one that is written into. */
+  isActive(segment: Segment): boolean {
+    return segment === this.#active?.segment;
   }
 
   get oversized(): boolean {
-    return this.#totalBytes() > this.#options.maxSizeBytes;
+    return this.#segmentFiles.isOversized(this.segments);
+  }
+
+  /** Gives back disk that no segment needs. */
+  trim(): void {
+    this.#segmentFiles.trim(this.segments);
   }
 
   /** Takes up writing where the newest segment ends, and syncs again what may not be on flash: numbers after `safeSeq`. */
   resume(safeSeq: number): void {
     for (const segment of this.segments) {
-      const newest = segment === this.segments.at(-1);
+      const newest = segment === this.segments.at(-1) && segment.header.rewritten === undefined;
       const dirty = segment.lastSeq > safeSeq;
       if (!newest && !dirty) continue;
       const open = { segment, file: this.#files.open(segment.path, "write"), dirty };
@@ -126,33 +148,82 @@ export class SegmentLog {
 
   /** The segment that would be used again next: the oldest that holds nothing but acknowledged records. */
   reusable(ackedSeq: number): Segment | undefined {
-    return this.segments.find((segment) => segment !== this.#active?.segment && segment.lastSeq <= ackedSeq);
+    return this.segments.find((segment) => !this.isActive(segment) && segment.lastSeq <= ackedSeq);
+  }
+
+  /** How many segments there may be that hold what is not acknowledged, beside those that do. */
+  freeSegmentsBeyond(ackedSeq: number): number {
+    const reusable = this.segments.filter(
+      (segment) => !this.isActive(segment) && segment.lastSeq <= ackedSeq,
+    );
+    return this.freeSegments + reusable.length;
   }
 
   /** Goes on in another segment, an old one before a new one. False: there is no room for one. */
   advance(firstSeq: number, ackedSeq: number): boolean {
-    for (let old = this.reusable(ackedSeq); old !== undefined; old = this.reusable(ackedSeq)) {
-      if (old.sizeBytes === this.#options.segmentBytes) {
-        this.#reuse(old, firstSeq);
-        return true;
-      }
-      this.remove(old);
+    while (!this.#segmentFiles.anyUnused) {
+      const old = this.reusable(ackedSeq);
+      if (old === undefined) break;
+      this.#release(old);
     }
-    while (this.#totalBytes() + this.#options.segmentBytes > this.#options.maxSizeBytes)
-      if (!this.#removeDamaged()) return false;
-    this.#create(firstSeq);
+    const target = this.#segmentFiles.open(this.segments);
+    if (target === undefined) return false;
+    const counts = { recordsBefore: this.#records, bytesBefore: this.#bytes };
+    try {
+      const { bytes, header } = encodeHeader({ ...this.#newHeader(firstSeq), ...counts });
+      target.file.write(bytes, bytes.length, 0);
+      this.abandon();
+      const segment = { ...target.place, header, endOffset: HEADER_BYTES, lastSeq: firstSeq - 1 };
+      this.segments.push(segment);
+      this.#active = { segment, file: target.file, dirty: this.#options.inMemory !== true };
+    } catch (error) {
+      this.#segmentFiles.giveBack(target);
+      throw error;
+    }
+    this.#namesChanged ||= target.isNew;
+    this.#segmentFiles.take(target);
     return true;
+  }
+
+  /**
+   * Writes `draft` in the place of segments that follow each other, and has it on flash before their files are used for
+   * anything else. Needs a free segment. Throws where the disk does; then the records are where they were.
+   */
+  replace(sources: readonly Segment[], draft: Draft): void {
+    const { firstSeq, recordsBefore, bytesBefore } = sources[0]!.header;
+    const target = this.#segmentFiles.open(this.segments);
+    assert(target !== undefined, "no free segment to write others anew into");
+    const rewritten = draft.describe(sources.length);
+    const { bytes, header } = draft.encode({
+      ...this.#newHeader(firstSeq),
+      recordsBefore,
+      bytesBefore,
+      rewritten,
+    });
+    this.#segmentFiles.take(target);
+    const { endOffset, lastSeq } = rewritten;
+    const segment = { ...target.place, header, endOffset, lastSeq };
+    try {
+      target.file.write(bytes, bytes.length, 0);
+      target.file.syncNow();
+      if (target.isNew) this.#files.syncFolderNow(this.#options.folder);
+    } catch (error) {
+      // It may be whole on the disk all the same, and must not stand in for its sources when those have gone on.
+      this.#segmentFiles.remove(segment);
+      throw error;
+    } finally {
+      target.file.close();
+    }
+    this.segments.splice(this.segments.indexOf(sources[0]!), 0, segment);
+    for (const source of sources) this.#release(source);
   }
 
   /** Hands an entry to the kernel. It must fit. */
   write(entry: LogEntry): void {
-    if (entry.kind === "record") this.writeRecord(entry.seq, entry.wallMs, entry.payload);
-    else if (entry.kind === "block") {
-      this.#put(encodeBlock(this.#scratch, this.#active!.segment.header, entry), entry.seq);
-      const { records, payloadBytes } = weigh(entry);
-      this.#records += records;
-      this.#bytes += payloadBytes;
-    } else this.#put(encodeGap(this.#scratch, this.#active!.segment.header, entry), entry.seq);
+    this.#put(encodeEntry(this.#scratch, this.#active!.segment.header, entry), entry.seq);
+    const { records, payloadBytes } = weigh(entry);
+    this.#records += records;
+    this.#bytes += payloadBytes;
   }
 
   /** The same for a record, without an object around it. */
@@ -210,11 +281,7 @@ export class SegmentLog {
   remove(segment: Segment): void {
     if (this.#active?.segment === segment) this.abandon();
     this.#retire(segment);
-    try {
-      this.#files.remove(segment.path);
-    } catch {
-      this.#damaged.push({ path: segment.path, sizeBytes: segment.sizeBytes });
-    }
+    this.#segmentFiles.remove(segment);
   }
 
   close(): void {
@@ -233,58 +300,15 @@ export class SegmentLog {
     active.segment.lastSeq = seq;
   }
 
-  #reuse(old: Segment, firstSeq: number): void {
-    const file = this.#files.open(old.path, "write");
-    try {
-      if (this.#options.inMemory) this.#fillWithZeros(file);
-      this.#begin(old.path, old.number, firstSeq, file);
-    } catch (error) {
-      file.close();
-      throw error;
-    }
-    this.#retire(old);
+  #newHeader(firstSeq: number) {
+    const { stream, run } = this.#options;
+    // A generation is never used again, even where this fails: the header may have got to the disk all the same.
+    return { run, generation: ++this.#generation, firstSeq, stream };
   }
 
-  #create(firstSeq: number): void {
-    const number = ++this.#number;
-    const path = segmentPath(this.#options.folder, number);
-    const file = this.#files.open(path, "create");
-    try {
-      this.#fillWithZeros(file);
-      this.#begin(path, number, firstSeq, file);
-    } catch (error) {
-      file.close();
-      this.#files.remove(path);
-      throw error;
-    }
-    this.#namesChanged = true;
-  }
-
-  #fillWithZeros(file: OpenFile): void {
-    const { segmentBytes } = this.#options;
-    for (let at = 0; at < segmentBytes; at += ZEROS.length)
-      file.write(ZEROS, Math.min(ZEROS.length, segmentBytes - at), at);
-  }
-
-  #begin(path: string, number: number, firstSeq: number, file: OpenFile): void {
-    const { stream, run, segmentBytes } = this.#options;
-    // Never used again, even where this fails: the header may have got to the disk all the same.
-    const generation = ++this.#generation;
-    const counts = { recordsBefore: this.#records, bytesBefore: this.#bytes };
-    const { bytes, header } = encodeHeader({ run, generation, firstSeq, stream, ...counts });
-    file.write(bytes, bytes.length, 0);
-    this.abandon();
-    const segment: Segment = {
-      number,
-      path,
-      sizeBytes: segmentBytes,
-      header,
-      endOffset: HEADER_BYTES,
-      lastSeq: firstSeq - 1,
-      retired: false,
-    };
-    this.segments.push(segment);
-    this.#active = { segment, file, dirty: this.#options.inMemory !== true };
+  #release(segment: Segment): void {
+    this.#retire(segment);
+    this.#segmentFiles.release(segment);
   }
 
   #retire(segment: Segment): void {
@@ -307,19 +331,6 @@ export class SegmentLog {
 
   #closeEarlier(batch: readonly OpenSegment[]): void {
     for (const open of batch) if (open !== this.#active && !this.#earlier.includes(open)) open.file.close();
-  }
-
-  #totalBytes(): number {
-    const damagedBytes = this.#damaged.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-    return SMALL_FILES_BYTES + this.diskBytes + damagedBytes;
-  }
-
-  #removeDamaged(): boolean {
-    const file = this.#damaged.at(-1);
-    if (file === undefined) return false;
-    this.#files.remove(file.path);
-    this.#damaged.pop();
-    return true;
   }
 
   #takeNamesChanged(): boolean {

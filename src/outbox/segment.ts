@@ -1,4 +1,4 @@
-import { unpackBlock } from "./block.ts";
+import { unpackBlock, unpackSparse } from "./block.ts";
 import type { FileLayer, OpenFile } from "./files/files.ts";
 import {
   ALIGNMENT_BYTES,
@@ -7,8 +7,10 @@ import {
   decodeHeader,
   gap,
   HEADER_BYTES,
+  headerBytes,
   type LogEntry,
   RECORD_HEADER_BYTES,
+  REWRITTEN_HEADER_BYTES,
   type SegmentHeader,
 } from "./segment-format.ts";
 
@@ -29,9 +31,10 @@ export interface Segment {
 
 /** Reads a segment's header; undefined where there is no intact one, `"empty"` where nothing was ever written. */
 export function readHeader(file: OpenFile): SegmentHeader | "empty" | undefined {
-  const bytes = Buffer.alloc(HEADER_BYTES);
+  const bytes = Buffer.alloc(REWRITTEN_HEADER_BYTES);
   const count = file.read(bytes, 0);
-  return decodeHeader(bytes.subarray(0, count)) ?? (bytes.every((byte) => byte === 0) ? "empty" : undefined);
+  const isEmpty = bytes.subarray(0, HEADER_BYTES).every((byte) => byte === 0);
+  return decodeHeader(bytes.subarray(0, count)) ?? (isEmpty ? "empty" : undefined);
 }
 
 /** Read from the file at once: records that it hands out are views into such a piece, which never changes again. */
@@ -48,7 +51,7 @@ export class SegmentCursor {
   readonly segment: Segment;
   readonly #files: FileLayer;
   #file: OpenFile | undefined;
-  #offset = HEADER_BYTES;
+  #offset: number;
   #nextSeq: number;
   /** Of a block that is being handed out, what is left of it. */
   #unpacked: LogEntry[] = [];
@@ -58,6 +61,7 @@ export class SegmentCursor {
   constructor(files: FileLayer, segment: Segment) {
     this.#files = files;
     this.segment = segment;
+    this.#offset = headerBytes(segment.header);
     this.#nextSeq = segment.header.firstSeq;
   }
 
@@ -75,11 +79,7 @@ export class SegmentCursor {
       const roomBytes = this.segment.endOffset - this.#offset;
       if (roomBytes < RECORD_HEADER_BYTES) return undefined;
       const entry = this.#entryHere(roomBytes, intact);
-      if (entry?.kind === "block" && entry.seq > wholeUntilSeq) {
-        this.#unpacked = unpackBlock(entry) ?? [];
-        return this.#unpacked.shift() ?? gap("corrupt", entry.fromSeq, entry.seq);
-      }
-      if (entry) return entry;
+      if (entry) return entry.seq > wholeUntilSeq ? this.#unpack(entry) : entry;
       intact = false;
       this.#offset += ALIGNMENT_BYTES;
     }
@@ -89,6 +89,14 @@ export class SegmentCursor {
   close(): void {
     this.#file?.close();
     this.#file = undefined;
+  }
+
+  /** The first part of an entry that has any; the others follow. */
+  #unpack(entry: LogEntry): LogEntry {
+    if (entry.kind !== "block" && entry.kind !== "sparse") return entry;
+    const holes = this.segment.header.rewritten?.level === "events" ? "displaced" : "thinned";
+    this.#unpacked = (entry.kind === "block" ? unpackBlock(entry) : unpackSparse(entry, holes)) ?? [];
+    return this.#unpacked.shift() ?? gap("corrupt", entry.fromSeq, entry.seq);
   }
 
   #entryHere(roomBytes: number, intact: boolean): LogEntry | undefined {

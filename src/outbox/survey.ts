@@ -1,6 +1,7 @@
 import { type FileLayer, isMediumError } from "./files/files.ts";
 import { PROGRESS, STATE, segmentNumber, segmentPath } from "./folder.ts";
 import { type Progress, progressCodec } from "./progress.ts";
+import { countingSegments } from "./rewritten.ts";
 import { readHeader, type Segment } from "./segment.ts";
 import { readSlots, type SlotContent } from "./slots.ts";
 import { type State, stateCodec } from "./state.ts";
@@ -9,8 +10,10 @@ import { type State, stateCodec } from "./state.ts";
 export interface Survey {
   readonly state: SlotContent<State>;
   readonly progress: SlotContent<Progress>;
-  /** Of the stream, oldest generation first. The newest one's end is not known yet: it reaches to the end of the file. */
+  /** Of the stream, in order of their numbers. The newest one's end is not known yet: it reaches to the end of the file. */
   readonly segments: Segment[];
+  /** Others of the stream, whose records were written anew elsewhere: their files may be used. */
+  readonly unused: Segment[];
   /** Absent: nothing here tells. */
   readonly stream: string | undefined;
   /** Names of files that cannot be read, or belong to another stream. */
@@ -38,20 +41,18 @@ export function survey(files: FileLayer, folder: string, expected?: string): Sur
   }
   found.sort((a, b) => a.header.generation - b.header.generation);
   const stream = expected ?? intact(state)?.stream ?? found.at(-1)?.header.stream ?? intact(progress)?.stream;
-  const segments = found.filter(({ header }) => header.stream === stream);
+  const ours = found.filter(({ header }) => header.stream === stream);
   for (const segment of found) if (segment.header.stream !== stream) damaged.push(nameOf(segment));
-  limit(segments);
+  limit(ours);
   if (state.found === "damaged") damaged.push(STATE);
   if (progress.found === "damaged" || (intact(progress)?.stream ?? stream) !== stream) damaged.push(PROGRESS);
   return {
     state,
     progress: damaged.includes(PROGRESS) ? { found: "damaged" } : progress,
-    segments,
+    ...countingSegments(files, ours),
     stream,
     damaged,
-    copied: segments.some(
-      ({ header }, index) => header.generation === segments[index + 1]?.header.generation,
-    ),
+    copied: ours.some(({ header }, index) => header.generation === ours[index + 1]?.header.generation),
     unfinished,
   };
 }
@@ -72,7 +73,8 @@ function readSegment(files: FileLayer, folder: string, number: number): Segment 
       const header = readHeader(file);
       if (header === undefined || header === "empty") return header;
       const sizeBytes = file.sizeBytes();
-      return { number, path, sizeBytes, header, endOffset: sizeBytes, lastSeq: Infinity, retired: false };
+      const { endOffset, lastSeq } = header.rewritten ?? { endOffset: sizeBytes, lastSeq: Infinity };
+      return { number, path, sizeBytes, header, endOffset, lastSeq, retired: false };
     } finally {
       file.close();
     }
@@ -82,11 +84,21 @@ function readSegment(files: FileLayer, folder: string, number: number): Segment 
   }
 }
 
-/** A segment's entries end where a younger one begins: what a failed sync left behind was written again there. */
+/**
+ * A segment's entries end where a younger one begins: what a failed sync left behind was written again there. One that was
+ * rewritten tells where it ends, and is younger than what follows it.
+ */
 function limit(segments: readonly Segment[]): void {
   let followingSeq = Infinity;
+  const rewrittenSeqs: number[] = [];
   for (const segment of segments.toReversed()) {
-    segment.lastSeq = followingSeq - 1;
-    followingSeq = Math.min(followingSeq, segment.header.firstSeq);
+    const { firstSeq, rewritten } = segment.header;
+    if (rewritten !== undefined) {
+      rewrittenSeqs.push(firstSeq);
+      continue;
+    }
+    const behind = rewrittenSeqs.filter((seq) => seq > firstSeq);
+    segment.lastSeq = Math.min(followingSeq, ...behind) - 1;
+    followingSeq = Math.min(followingSeq, firstSeq);
   }
 }

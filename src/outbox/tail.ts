@@ -182,7 +182,7 @@ export class Tail {
     this.#log = new SegmentLog(
       files,
       { ...options, segmentBytes, maxSizeBytes, inMemory: true },
-      { segments, damaged: [], records: 0, bytes: 0 },
+      { segments, unused: [], damaged: [], records: 0, bytes: 0 },
     );
   }
 

@@ -7,14 +7,22 @@ import { type GapKind, gap, isGap, type LogEntry, storedBytes } from "./segment-
  */
 export class Waiting {
   readonly #maxBytes: number;
+  readonly #isEvent: (record: Uint8Array) => boolean;
+  /** Those among the records that go last. */
+  readonly #events = new Set<LogEntry>();
   #entries: LogEntry[];
   /** Bytes of the records among them, as stored. */
   #bytes = 0;
   #records = 0;
   #payloadBytes = 0;
 
-  constructor(maxBytes: number, entries: readonly LogEntry[]) {
+  constructor(
+    maxBytes: number,
+    entries: readonly LogEntry[],
+    isEvent: (record: Uint8Array) => boolean = () => false,
+  ) {
     this.#maxBytes = maxBytes;
+    this.#isEvent = isEvent;
     this.#entries = [];
     for (const entry of entries) this.push(entry);
   }
@@ -74,23 +82,32 @@ export class Waiting {
   unshift(entries: readonly LogEntry[]): void {
     const behind = this.#entries;
     this.#entries = [];
+    this.#events.clear();
     this.#bytes = this.#records = this.#payloadBytes = 0;
     for (const entry of [...entries, ...behind]) this.push(entry);
   }
 
-  /** Gives up the oldest records until the rest is within the bound. Tells each one's number. */
+  /** Gives up the oldest readings, and then events, until the rest is within the bound. Tells each one's number. */
   shed(onLost: (seq: number) => void): void {
-    while (this.#bytes > this.#maxBytes) onLost(this.#turnOldest("full"));
+    while (this.#bytes > this.#maxBytes) {
+      const oldest = this.#events.size < this.#records ? this.#find(this.#isReading) : this.#find(isRecord);
+      onLost(this.#turn(oldest, "full"));
+    }
+  }
+
+  /** Gives up every reading. */
+  shedReadings(onLost: (seq: number) => void): void {
+    while (this.#events.size < this.#records) onLost(this.#turn(this.#find(this.#isReading), "full"));
   }
 
   /** Gives up every record. */
   shedAll(onLost: (seq: number) => void): void {
-    while (this.#records > 0) onLost(this.#turnOldest("full"));
+    while (this.#records > 0) onLost(this.#turn(this.#find(isRecord), "full"));
   }
 
   /** Records up to `seq` need no place in the log any more. */
   settle(seq: number): void {
-    while (this.#records > 0 && this.oldestRecord!.seq <= seq) this.#turnOldest("accounted");
+    while (this.#records > 0 && this.oldestRecord!.seq <= seq) this.#turn(this.#find(isRecord), "accounted");
   }
 
   /** The first entry is in the log now. */
@@ -108,13 +125,22 @@ export class Waiting {
     return found;
   }
 
-  #turnOldest(kind: GapKind): number {
-    const at = this.#entries.findIndex((entry) => entry.kind === "record");
+  #find(wanted: (entry: LogEntry) => boolean): number {
+    return this.#entries.findIndex(wanted);
+  }
+
+  readonly #isReading = (entry: LogEntry) => isRecord(entry) && !this.#events.has(entry);
+
+  /** Makes a gap of the record at `at`, and one with gaps of its kind beside it. Returns the record's number. */
+  #turn(at: number, kind: GapKind): number {
     const entry = this.#entries[at]!;
-    const before = this.#entries[at - 1];
     this.#count(entry, -1);
-    if (before?.kind === kind) this.#entries.splice(at - 1, 2, gap(kind, before.fromSeq, entry.seq));
-    else this.#entries[at] = gap(kind, entry.seq, entry.seq);
+    const before = this.#entries[at - 1];
+    const after = this.#entries[at + 1];
+    const first = before?.kind === kind ? before : entry;
+    const last = after?.kind === kind ? after : entry;
+    const from = first === entry ? at : at - 1;
+    this.#entries.splice(from, (last === entry ? at : at + 1) - from + 1, gap(kind, first.fromSeq, last.seq));
     return entry.seq;
   }
 
@@ -123,5 +149,11 @@ export class Waiting {
     this.#bytes += sign * storedBytes(entry.payload.length);
     this.#records += sign;
     this.#payloadBytes += sign * entry.payload.length;
+    if (sign === -1) this.#events.delete(entry);
+    else if (this.#isEvent(entry.payload)) this.#events.add(entry);
   }
+}
+
+function isRecord({ kind }: LogEntry): boolean {
+  return kind === "record";
 }

@@ -193,7 +193,7 @@ describe("secrets", () => {
     const said = await complaints(
       `${HEAD}buffer: { when_full: "\${env:LEVEL}" }\ntelemetry: { interval: 1ms }\n`,
     );
-    expect(said).toContain(`expected drop_oldest or drop_newest, found "\${env:LEVEL}"`);
+    expect(said).toContain(`expected drop_oldest, drop_newest or thin, found "\${env:LEVEL}"`);
     expect(said).toContain("must be at least 50ms");
   });
 

@@ -265,8 +265,8 @@ describe("what the disk is asked to do", () => {
     const headers = rig.segments().length;
     const reads = bytesOf(calls(), "read");
     expect(headers).toBeGreaterThan(60);
-    expect(reads.filter(({ bytes }) => bytes <= 64)).toHaveLength(headers);
-    expect(new Set(reads.filter(({ bytes }) => bytes > 64).map(({ path }) => path)).size).toBe(1);
+    expect(reads.filter(({ bytes }) => bytes <= 96)).toHaveLength(headers);
+    expect(new Set(reads.filter(({ bytes }) => bytes > 96).map(({ path }) => path)).size).toBe(1);
     const before = calls().length;
     expect(second.status()).toMatchObject({ depth: 99_999, depthBytes: 99_999 * 160 });
     expect(second.peek(1, 1)).toHaveLength(1);

@@ -4,6 +4,7 @@ import type { FileLayer } from "../../src/outbox/files/files.ts";
 import { type MemoryDisk, type Mount, memoryDisk } from "../../src/outbox/files/memory.ts";
 import { type OutboxOptions, openOutbox } from "../../src/outbox/open.ts";
 import type { Drop, Entry, Outbox } from "../../src/outbox/outbox.ts";
+import type { SeriesOf } from "../../src/outbox/thinning.ts";
 
 export const FOLDER = "/outbox";
 const WALL_MS = Date.UTC(2026, 5, 1);
@@ -34,6 +35,8 @@ export class Rig {
   constructor(
     options: Partial<OutboxOptions> = {},
     wrap: (files: FileLayer) => FileLayer = (files) => files,
+    /** Absent: all records are alike. */
+    readonly seriesOf?: SeriesOf,
   ) {
     this.options = { ...SMALL, ...options };
     this.#wrap = wrap;
@@ -44,8 +47,12 @@ export class Rig {
   }
 
   open(options: Partial<OutboxOptions> = {}): Promise<Outbox> {
-    const dependencies = { files: this.files, clock: this.clock, random: seededRandom(this.#boots) };
-    return openOutbox({ ...this.options, ...options }, dependencies);
+    const { files, clock, seriesOf } = this;
+    const random = seededRandom(this.#boots);
+    return openOutbox(
+      { ...this.options, ...options },
+      { files, clock, random, ...(seriesOf && { seriesOf }) },
+    );
   }
 
   /** SIGKILL: what was handed to the kernel stays. */

@@ -68,6 +68,7 @@ export function memoryOutbox(): MemoryOutbox {
       depth: entries.length,
       depthBytes: entries.reduce((sum, { record }) => sum + record.length, 0),
       diskBytes: 0,
+      givenUp: 0,
       stored: { records: 0, payloadBytes: 0, bytes: 0 },
       firstSeq: entries[0]?.seq,
       nextSeq,

@@ -1,0 +1,178 @@
+import type { Delivery } from "./delivery.ts";
+import { Draft } from "./draft.ts";
+import { type FileLayer, isFileError } from "./files/files.ts";
+import type { Losses } from "./losses.ts";
+import { type Segment, SegmentCursor } from "./segment.ts";
+import { isGap, type Level, type LogEntry } from "./segment-format.ts";
+import type { SegmentLog } from "./segment-log.ts";
+
+/**
+ * The series that a record belongs to, one sensor's readings for example, of which some may go where not all find room.
+ * Undefined: an event, which goes only when no reading is left to go.
+ */
+export type SeriesOf = (record: Uint8Array) => string | undefined;
+
+export interface ThinningParts {
+  readonly files: FileLayer;
+  readonly log: SegmentLog;
+  readonly delivery: Delivery;
+  readonly losses: Losses;
+}
+
+/** What is left of readings, step by step. */
+const LEVELS: readonly Level[] = ["half", "quarter", "events"];
+
+/** Where thinning stopped: the number that follows, and the series whose next reading goes. */
+interface LeftOut {
+  readonly nextSeq: number;
+  readonly series: ReadonlySet<string>;
+}
+
+/** What is to be written in the place of which segments. */
+interface Plan {
+  readonly draft: Draft;
+  readonly sources: readonly Segment[];
+}
+
+/** Part of the room that readings of which a half, or a quarter, is left may take before they are thinned further. */
+const SHARE = 1 / 4;
+
+/**
+ * Makes room in a log that is full: writes its oldest segments anew with less in them. Where it may thin, readings grow
+ * sparse with age (all of them, every second, every fourth, none); else the oldest readings go at once. Events stay.
+ */
+export class Thinning {
+  readonly #parts: ThinningParts;
+  readonly #seriesOf: SeriesOf;
+  /** What the oldest readings become. */
+  readonly #levels: readonly Level[];
+  /** How the last segment was thinned, so that the next one goes on evenly. */
+  readonly #leftOut = new Map<Level, LeftOut>();
+
+  /** `gradually`: readings are thinned before they are given up. */
+  constructor(parts: ThinningParts, seriesOf: SeriesOf, gradually: boolean) {
+    this.#parts = parts;
+    this.#seriesOf = seriesOf;
+    this.#levels = gradually ? LEVELS : ["events"];
+  }
+
+  /**
+   * One step towards a free segment: some of the oldest are written anew. False: there is nothing to be gained that way,
+   * and the oldest may go as it is. Only what is on flash, numbers up to `syncedSeq`, is touched. Needs a free segment;
+   * throws where the disk cannot be written.
+   */
+  step(syncedSeq: number): boolean {
+    const { log, losses } = this.#parts;
+    if (log.freeSegments === 0) return false;
+    const end = log.segments.findIndex((segment) => log.isActive(segment) || segment.lastSeq > syncedSeq);
+    const old = log.segments.slice(0, end < 0 ? log.segments.length : end);
+    const wanted = this.#wanted(old);
+    for (const level of [wanted, ...this.#levels.filter((other) => other !== wanted)]) {
+      const plan = this.#plan(old, level);
+      if (plan === undefined) continue;
+      const [oldest] = plan.sources;
+      // Nothing that waits would be left at the very beginning.
+      if (oldest === undefined) return false;
+      log.replace(plan.sources, plan.draft);
+      losses.thinnedAnew(oldest.header.firstSeq);
+      return true;
+    }
+    return false;
+  }
+
+  /** The level that a part of the old segments should be brought to. */
+  #wanted(old: readonly Segment[]): Level {
+    if (this.#levels.length === 1) return "events";
+    const share = Math.max(1, Math.floor(this.#parts.log.capacity * SHARE));
+    const count = (level: Level) => old.filter(({ header }) => header.rewritten?.level === level).length;
+    if (count("quarter") > share) return "events";
+    return count("half") > share ? "quarter" : "half";
+  }
+
+  /** How the oldest segments that hold more are brought to `level`. Undefined: there are none, or nothing is gained. */
+  #plan(old: readonly Segment[], level: Level): Plan | undefined {
+    const at = old.findIndex((segment) => this.#mayBecome(segment, level));
+    if (at < 0) return undefined;
+    const before = old[at - 1];
+    try {
+      // Behind what was brought there before, where that has room.
+      const joined =
+        before?.header.rewritten?.level === level ? this.#draft(old, at, level, before) : undefined;
+      return joined ?? this.#draft(old, at, level);
+    } catch (error) {
+      if (!isFileError(error)) throw error;
+      // What cannot be read cannot be kept.
+      return undefined;
+    }
+  }
+
+  #mayBecome(segment: Segment, level: Level): boolean {
+    const now =
+      segment.header.rewritten === undefined ? 0 : LEVELS.indexOf(segment.header.rewritten.level) + 1;
+    const then = LEVELS.indexOf(level) + 1;
+    return this.#levels.length === 1 ? now < then : now === then - 1;
+  }
+
+  /** Segments from the `at`th on, behind what `before` holds, as many as it takes to gain one. Undefined: they do not fit. */
+  #draft(old: readonly Segment[], at: number, level: Level, before?: Segment): Plan | undefined {
+    const { files, log } = this.#parts;
+    const sources: Segment[] = [];
+    let draft = new Draft(level, (before ?? old[at]!).header.firstSeq);
+    if (before) {
+      for (const entry of entriesOf(files, before, Number.POSITIVE_INFINITY)) draft.copy(entry);
+      sources.push(before);
+    }
+    for (const segment of old.slice(at)) {
+      if (sources.length > 1 || !this.#mayBecome(segment, level)) break;
+      const longer = draft.clone();
+      const leftOut = this.#thin(segment, level, longer);
+      if (segment === old[0] && longer.records === 0) return { draft, sources: [] };
+      if (longer.bytes > log.segmentBytes) break;
+      this.#leftOut.set(level, leftOut);
+      draft = longer;
+      sources.push(segment);
+    }
+    return sources.length > (before ? 1 : 0) ? { draft, sources } : undefined;
+  }
+
+  /** Adds what is left of a segment to a draft. */
+  #thin(segment: Segment, level: Level, draft: Draft): LeftOut {
+    const { files, delivery } = this.#parts;
+    const { firstSeq } = segment.header;
+    const before = this.#leftOut.get(level);
+    const series = new Set(before?.nextSeq === firstSeq ? before.series : []);
+    let nextSeq = firstSeq;
+    const tellMissing = (untilSeq: number) => {
+      if (untilSeq > nextSeq) draft.tell("corrupt", nextSeq, untilSeq - 1);
+    };
+    for (const entry of entriesOf(files, segment, 0)) {
+      tellMissing(entry.fromSeq);
+      nextSeq = entry.seq + 1;
+      if (isGap(entry)) {
+        const isHole = entry.kind === "thinned" || entry.kind === "displaced";
+        if (!isHole) draft.tell(entry.kind, entry.fromSeq, entry.seq);
+      } else if (delivery.isAcknowledgedAhead(entry.seq)) draft.tell("accounted", entry.seq, entry.seq);
+      else if (entry.seq > delivery.ackedSeq && this.#stays(entry, level, series)) draft.keep(entry);
+    }
+    tellMissing(segment.lastSeq + 1);
+    draft.finish(segment.lastSeq);
+    return { nextSeq: segment.lastSeq + 1, series };
+  }
+
+  #stays({ payload }: LogEntry, level: Level, leavingOut: Set<string>): boolean {
+    const series = this.#seriesOf(payload);
+    if (series === undefined) return true;
+    if (level === "events" || leavingOut.delete(series)) return false;
+    leavingOut.add(series);
+    return true;
+  }
+}
+
+function* entriesOf(files: FileLayer, segment: Segment, wholeUntilSeq: number): IterableIterator<LogEntry> {
+  const cursor = new SegmentCursor(files, segment);
+  try {
+    for (let entry = cursor.next(wholeUntilSeq); entry; entry = cursor.next(wholeUntilSeq)) yield entry;
+  } finally {
+    cursor.close();
+  }
+}

@@ -1,0 +1,67 @@
+import { describe, expect, test } from "vitest";
+import type { OutboxOptions } from "../../src/outbox/open.ts";
+import type { Drop, Outbox } from "../../src/outbox/outbox.ts";
+import { FOLDER, numbers, Rig } from "./rig.ts";
+
+/** Records that say whose they are: readings of some sensors in turns, and now and then an event. */
+const SENSORS = ["air", "soil", "tank"];
+const EVENT_EVERY = 25;
+
+function name(seq: number): string {
+  return seq % EVENT_EVERY === 0 ? "event" : SENSORS[seq % SENSORS.length]!;
+}
+
+function bytesOf(seq: number): Buffer {
+  return Buffer.from(`${name(seq)} ${seq} ${(seq * 2_654_435_761) >>> 0}`.padEnd(80, "."));
+}
+
+function seriesOf(record: Uint8Array): string | undefined {
+  const series = Buffer.from(record).toString().split(" ")[0]!;
+  return series === "event" ? undefined : series;
+}
+
+const SIXTEEN: Partial<OutboxOptions> = { maxSizeBytes: 20 * 1024 + 16 * 4096, segmentBytes: 4096 };
+
+/** Appends records as fast as they are synced. */
+async function fill(outbox: Outbox, count: number): Promise<void> {
+  for (let left = count; left > 0; left--) {
+    outbox.append(bytesOf(outbox.status().nextSeq));
+    if (left % 20 === 0) await outbox.sync();
+  }
+  await outbox.sync();
+}
+
+/** All that waits, each record as it was appended; and what was told of the rest. */
+function settle(outbox: Outbox): { readonly seqs: number[]; readonly drops: Drop[] } {
+  const seqs: number[] = [];
+  for (let page = outbox.peek(1, 50); page.length > 0; page = outbox.peek(1, 50)) {
+    for (const { seq, record } of page) {
+      expect(Buffer.from(record).toString()).toBe(bytesOf(seq).toString());
+      seqs.push(seq);
+    }
+    outbox.ack(seqs.at(-1)!);
+  }
+  return { seqs, drops: [...outbox.takeDrops()] };
+}
+
+const total = (drops: readonly Drop[]) => drops.reduce((sum, { count }) => sum + count, 0);
+const events = (upTo: number) => numbers(1, upTo).filter((seq) => name(seq) === "event");
+
+describe("an outbox that thins when it is full", () => {
+  const thin = { ...SIXTEEN, whenFull: "thin" } as const;
+
+  test("keeps every event, all young readings, and of old ones the fewer the older they are", async () => {
+    const rig = new Rig(thin, undefined, seriesOf);
+    const outbox = await rig.open();
+    await fill(outbox, 3_000);
+    const { seqs, drops } = settle(outbox);
+    expect(seqs.filter((seq) => name(seq) === "event")).toEqual(events(3_000));
+    // Without thinning there would be room for some 600.
+    expect(seqs.length).toBeGreaterThan(1_000);
+    const kept = (from: number, to: number) =>
+      seqs.filter((seq) => seq >= from && seq <= to && name(seq) !== "event").length / (to - from + 1);
+    expect(kept(2_800, 3_000)).toBeGreaterThan(0.95);
+    expect(seqs.length + total(drops)).toBe(3_000);
+    expect(rig.disk.usedBytes(FOLDER)).toBeLessThanOrEqual(rig.options.maxSizeBytes);
+  });
+});
