@@ -74,7 +74,7 @@ export class Intake {
       () => parts.delivery.settledSeq,
       (error) => this.#refuse(error),
     );
-    this.#writer = new LogWriter(options.whenFull, parts, this.#numbers, () => this.#safeSeq());
+    this.#writer = new LogWriter(options.whenFull, parts, this.#numbers, () => this.#syncedSeq);
     this.#schedule = new SyncSchedule(options.syncAfterMs);
     if (this.#youngestSeq() > start.syncedSeq)
       this.#schedule.appended(start.syncedSeq + 1, parts.clock.monotonicMs());

@@ -114,7 +114,7 @@ export class LogWriter {
     for (const ackedSeq of [delivery.settledSeq, delivery.ackedSeq])
       if ((isThere() || log.reusable(ackedSeq)) && log.advance(firstSeq, ackedSeq)) return true;
     while (!isThere() && log.reusable(delivery.ackedSeq) === undefined) {
-      if (thinning?.step(this.#syncedSeq())) continue;
+      if (thinning?.step(this.#syncedSeq(), this.#numbers.durableAckedSeq)) continue;
       if (log.segments.length === 1) log.abandon();
       delivery.discard(log.segments[0]!);
     }

@@ -3,7 +3,7 @@ import { Draft } from "./draft.ts";
 import { type FileLayer, isFileError } from "./files/files.ts";
 import type { Losses } from "./losses.ts";
 import { type Segment, SegmentCursor } from "./segment.ts";
-import { isGap, type Level, type LogEntry } from "./segment-format.ts";
+import { gap, isGap, type Level, type LogEntry } from "./segment-format.ts";
 import type { SegmentLog } from "./segment-log.ts";
 
 /**
@@ -26,6 +26,12 @@ const LEVELS: readonly Level[] = ["half", "quarter", "events"];
 interface LeftOut {
   readonly nextSeq: number;
   readonly series: ReadonlySet<string>;
+}
+
+/** The oldest segments, and up to where no record of theirs is needed. */
+interface Old {
+  readonly segments: readonly Segment[];
+  readonly ackedSeq: number;
 }
 
 /** What is to be written in the place of which segments. */
@@ -58,17 +64,17 @@ export class Thinning {
 
   /**
    * One step towards a free segment: some of the oldest are written anew. False: there is nothing to be gained that way,
-   * and the oldest may go as it is. Only what is on flash, numbers up to `syncedSeq`, is touched. Needs a free segment;
-   * throws where the disk cannot be written.
+   * and the oldest may go as it is. Only what is on flash, numbers up to `syncedSeq`, is touched, and nothing kept of what
+   * is acknowledged for certain, up to `ackedSeq`. Needs a free segment; throws where the disk cannot be written.
    */
-  step(syncedSeq: number): boolean {
+  step(syncedSeq: number, ackedSeq: number): boolean {
     const { log, losses } = this.#parts;
     if (log.freeSegments === 0) return false;
     const end = log.segments.findIndex((segment) => log.isActive(segment) || segment.lastSeq > syncedSeq);
-    const old = log.segments.slice(0, end < 0 ? log.segments.length : end);
-    const wanted = this.#wanted(old);
+    const segments = log.segments.slice(0, end < 0 ? log.segments.length : end);
+    const wanted = this.#wanted(segments);
     for (const level of [wanted, ...this.#levels.filter((other) => other !== wanted)]) {
-      const plan = this.#plan(old, level);
+      const plan = this.#plan({ segments, ackedSeq }, level);
       if (plan === undefined) continue;
       const [oldest] = plan.sources;
       // Nothing that waits would be left at the very beginning.
@@ -90,10 +96,10 @@ export class Thinning {
   }
 
   /** How the oldest segments that hold more are brought to `level`. Undefined: there are none, or nothing is gained. */
-  #plan(old: readonly Segment[], level: Level): Plan | undefined {
-    const at = old.findIndex((segment) => this.#mayBecome(segment, level));
+  #plan(old: Old, level: Level): Plan | undefined {
+    const at = old.segments.findIndex((segment) => this.#mayBecome(segment, level));
     if (at < 0) return undefined;
-    const before = old[at - 1];
+    const before = old.segments[at - 1];
     try {
       // Behind what was brought there before, where that has room.
       const joined =
@@ -114,19 +120,19 @@ export class Thinning {
   }
 
   /** Segments from the `at`th on, behind what `before` holds, as many as it takes to gain one. Undefined: they do not fit. */
-  #draft(old: readonly Segment[], at: number, level: Level, before?: Segment): Plan | undefined {
+  #draft({ segments, ackedSeq }: Old, at: number, level: Level, before?: Segment): Plan | undefined {
     const { files, log } = this.#parts;
     const sources: Segment[] = [];
-    let draft = new Draft(level, (before ?? old[at]!).header.firstSeq);
+    let draft = new Draft(level, (before ?? segments[at]!).header.firstSeq);
     if (before) {
       for (const entry of entriesOf(files, before, Number.POSITIVE_INFINITY)) draft.copy(entry);
       sources.push(before);
     }
-    for (const segment of old.slice(at)) {
+    for (const segment of segments.slice(at)) {
       if (sources.length > 1 || !this.#mayBecome(segment, level)) break;
       const longer = draft.clone();
-      const leftOut = this.#thin(segment, level, longer);
-      if (segment === old[0] && longer.records === 0) return { draft, sources: [] };
+      const leftOut = this.#thin(segment, level, ackedSeq, longer);
+      if (segment === segments[0] && longer.records === 0) return { draft, sources: [] };
       if (longer.bytes > log.segmentBytes) break;
       this.#leftOut.set(level, leftOut);
       draft = longer;
@@ -136,25 +142,18 @@ export class Thinning {
   }
 
   /** Adds what is left of a segment to a draft. */
-  #thin(segment: Segment, level: Level, draft: Draft): LeftOut {
+  #thin(segment: Segment, level: Level, ackedSeq: number, draft: Draft): LeftOut {
     const { files, delivery } = this.#parts;
     const { firstSeq } = segment.header;
     const before = this.#leftOut.get(level);
     const series = new Set(before?.nextSeq === firstSeq ? before.series : []);
-    let nextSeq = firstSeq;
-    const tellMissing = (untilSeq: number) => {
-      if (untilSeq > nextSeq) draft.tell("corrupt", nextSeq, untilSeq - 1);
-    };
     for (const entry of entriesOf(files, segment, 0)) {
-      tellMissing(entry.fromSeq);
-      nextSeq = entry.seq + 1;
       if (isGap(entry)) {
         const isHole = entry.kind === "thinned" || entry.kind === "displaced";
         if (!isHole) draft.tell(entry.kind, entry.fromSeq, entry.seq);
       } else if (delivery.isAcknowledgedAhead(entry.seq)) draft.tell("accounted", entry.seq, entry.seq);
-      else if (entry.seq > delivery.ackedSeq && this.#stays(entry, level, series)) draft.keep(entry);
+      else if (entry.seq > ackedSeq && this.#stays(entry, level, series)) draft.keep(entry);
     }
-    tellMissing(segment.lastSeq + 1);
     draft.finish(segment.lastSeq);
     return { nextSeq: segment.lastSeq + 1, series };
   }
@@ -168,11 +167,18 @@ export class Thinning {
   }
 }
 
+/** Entries that tell of every number of a segment: what cannot be read is a corrupt gap. */
 function* entriesOf(files: FileLayer, segment: Segment, wholeUntilSeq: number): IterableIterator<LogEntry> {
   const cursor = new SegmentCursor(files, segment);
+  let nextSeq = segment.header.firstSeq;
   try {
-    for (let entry = cursor.next(wholeUntilSeq); entry; entry = cursor.next(wholeUntilSeq)) yield entry;
+    for (let entry = cursor.next(wholeUntilSeq); entry; entry = cursor.next(wholeUntilSeq)) {
+      if (entry.fromSeq > nextSeq) yield gap("corrupt", nextSeq, entry.fromSeq - 1);
+      yield entry;
+      nextSeq = entry.seq + 1;
+    }
   } finally {
     cursor.close();
   }
+  if (segment.lastSeq >= nextSeq) yield gap("corrupt", nextSeq, segment.lastSeq);
 }
