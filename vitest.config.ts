@@ -10,6 +10,8 @@ export default defineConfig({
     // They need a kernel, packages or a machine of their own: npm run test:hardware, test:deploy, test:brokers, test:board.
     exclude: ["test/hardware/**", "test/deploy/**", "test/brokers/**", "test/board/**"],
     globalSetup: ["test/build-once.ts"],
+    setupFiles: ["test/each-file.ts"],
+    isolate: false,
     // Many tests wait more than they work: a machine of two processors is not left half idle.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: 20_000,
