@@ -50,7 +50,7 @@ const said = (found: Awaited<ReturnType<typeof visiting>>) =>
 const inDays = (days: number) =>
   `${new Date(Date.now() + days * 86_400_000).toISOString().replace(/[-:T]|\.\d+/g, "")}`;
 
-describe("the doctor, of a broker", () => {
+describe.concurrent("the doctor, of a broker", () => {
   test("finds all well where all is well", async () => {
     const found = await atMosquitto({}, (url) => visiting({ url }));
     expect(said(found)).toEqual([]);
@@ -188,7 +188,7 @@ describe("the doctor, of a broker", () => {
 
 const someClock = async () => (await import("../../src/device/linux/clock.ts")).linuxClock();
 
-describe("the doctor, of certificates", () => {
+describe.concurrent("the doctor, of certificates", () => {
   /** A broker with a certificate of this kind, and a node with a client certificate of its own. */
   async function atSecureBroker(
     id: string,

@@ -348,7 +348,7 @@ const ROWS: readonly Row[] = [
 ];
 
 // Simulated chips answer in real time: on a machine that stands still for a second one of them is late.
-describe("the doctor", { retry: 2 }, () => {
+describe.concurrent("the doctor", { retry: 2 }, () => {
   test("finds all well where all is well", async () => {
     const found = await diagnosed();
     expect(unwell(found)).toEqual([]);
