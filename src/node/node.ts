@@ -54,6 +54,8 @@ export interface NodeParts {
   readonly vitals: ProcessVitals;
   /** Where the local socket may be, best first, for an outbox; absent: there is none. */
   readonly localSockets?: ((outboxPath: string) => readonly string[]) | undefined;
+  /** How often what nobody announces is looked at; default: every second. */
+  readonly lookEveryMs?: number | undefined;
   /** Messages of the user's own code. */
   readonly messages?: MessageHub | undefined;
   /** Somebody commands `restart`. */
@@ -91,14 +93,14 @@ const STOP_STEP_MS = 1_500;
 
 /** Puts a node together, in the order in which it starts: what must not be lost exists before what could lose it. */
 export async function startNode(config: Config, parts: NodeParts): Promise<Node> {
-  const { clock, random, log, board, actuators, files, version } = parts;
+  const { clock, random, log, board, actuators, files, version, lookEveryMs } = parts;
   const rules = await openRules(config, { guard: actuators.guard, clock, log });
   // What goes through here overrides the rules; the rules themselves go through the guard behind it.
   const guard = rules?.guard ?? actuators.guard;
   const startedMs = clock.monotonicMs();
   const topics = topicsUnder(config.mqtt.topic_root);
   const running = new AbortController();
-  const loop = watchLoop(clock);
+  const loop = watchLoop(clock, lookEveryMs);
   // One listener a sensor is no leak.
   setMaxListeners(0, running.signal);
 
@@ -266,7 +268,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
   const present = presence.run(farewell.signal);
   const work = Promise.all([
     ...[...samplers.values()].map((sampler) => sampler.run(running.signal)),
-    watchLossesAndClock(outbox, recorder, clock, log, running.signal, accounts),
+    watchLossesAndClock(outbox, recorder, clock, log, running.signal, accounts, lookEveryMs),
     health.run(running.signal),
     loop.run(running.signal),
     rules?.run(running.signal),

@@ -21,6 +21,8 @@ export interface Surroundings {
   readonly files: FileLayer;
   readonly vitals: ProcessVitals;
   readonly localSockets?: ((outboxPath: string) => readonly string[]) | undefined;
+  /** How often what nobody announces is looked at, on the simulated board too; default: every second. */
+  readonly lookEveryMs?: number | undefined;
   /** Messages of the user's own code, which outlive each node. */
   readonly messages?: MessageHub | undefined;
   readonly dialFor: (config: Config) => Dial;
@@ -175,7 +177,7 @@ async function start(
       actuators,
       dial: dialFor(config),
     });
-    void choice.simulated?.run(world.signal);
+    void choice.simulated?.run(world.signal, surroundings.lookEveryMs);
     return { node, choice, actuators, world };
   } catch (error) {
     if (!before) await actuators.guard.shutdown();

@@ -24,7 +24,7 @@ export interface LoopWatch {
 const LOOK_EVERY_MS = 1_000;
 
 /** Measures by sleeping and seeing when it wakes up; node:perf_hooks does it finer, for memory and many wake-ups. */
-export function watchLoop(clock: Clock): LoopWatch {
+export function watchLoop(clock: Clock, lookEveryMs = LOOK_EVERY_MS): LoopWatch {
   let worstMs = 0;
   return {
     worstDelayMs() {
@@ -34,8 +34,8 @@ export function watchLoop(clock: Clock): LoopWatch {
     },
     async run(signal) {
       while (!signal.aborted) {
-        const dueMs = clock.monotonicMs() + LOOK_EVERY_MS;
-        await clock.sleep(LOOK_EVERY_MS, signal);
+        const dueMs = clock.monotonicMs() + lookEveryMs;
+        await clock.sleep(lookEveryMs, signal);
         if (!signal.aborted) worstMs = Math.max(worstMs, clock.monotonicMs() - dueMs);
       }
     },

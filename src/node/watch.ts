@@ -21,6 +21,7 @@ export async function watchLossesAndClock(
   log: Log,
   signal: AbortSignal,
   accounts?: Accounts,
+  lookEveryMs = LOOK_EVERY_MS,
 ): Promise<void> {
   const offsetMs = () => clock.wallMs() - clock.monotonicMs();
   let lastOffsetMs = offsetMs();
@@ -38,7 +39,7 @@ export async function watchLossesAndClock(
       log.info("the system clock was set", { synced, stepMs });
     }
     lastOffsetMs = offsetMs();
-    await clock.sleep(LOOK_EVERY_MS, signal);
+    await clock.sleep(lookEveryMs, signal);
   }
 }
 

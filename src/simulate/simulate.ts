@@ -1,4 +1,3 @@
-import { setMaxListeners } from "node:events";
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -35,6 +34,11 @@ export interface SimulateOptions {
   readonly start?: string | Date;
   /** Whether the system clock has been set. Default: true. */
   readonly clockSynced?: boolean;
+  /**
+   * How often the node looks at what nobody announces to it: losses in the outbox, the system clock, lines that chatter.
+   * Default: `1s`; a longer time lets weeks pass in seconds.
+   */
+  readonly lookEvery?: string | number;
   /** Drivers of one's own, beside the built-in ones. */
   readonly drivers?: readonly AnySensorDriver[];
   readonly env?: Readonly<Record<string, string | undefined>>;
@@ -141,6 +145,7 @@ export async function simulate(options: SimulateOptions): Promise<Simulation> {
       dialFor: () => () => broker.dial(),
       chooseBoard: chooseSimulatedBoard,
       simulate: true,
+      ...(options.lookEvery !== undefined && { lookEveryMs: milliseconds(options.lookEvery) }),
       onRestart: () => void supervisor.reload(current).catch(() => {}),
     });
     supervisor = await clock.run(starting);
@@ -261,8 +266,7 @@ interface Life {
 }
 
 function mortal(clock: VirtualClock): Life {
-  const death = new AbortController();
-  setMaxListeners(0, death.signal);
+  let alive = true;
   return {
     clock: {
       bootId: clock.bootId,
@@ -270,11 +274,13 @@ function mortal(clock: VirtualClock): Life {
       monotonicMs: () => clock.monotonicMs(),
       synced: () => clock.synced(),
       async sleep(durationMs, signal) {
-        await clock.sleep(durationMs, signal ? AbortSignal.any([signal, death.signal]) : death.signal);
-        if (death.signal.aborted) await new Promise<never>(() => {});
+        await clock.sleep(durationMs, signal);
+        if (!alive) await new Promise<never>(() => {});
       },
     },
-    end: () => death.abort(),
+    end() {
+      alive = false;
+    },
   };
 }
 
