@@ -7,6 +7,7 @@ import { drain } from "./drain.ts";
 import type { Bench, Part } from "./figure.ts";
 import { flash } from "./flash.ts";
 import { flashOnline } from "./flash-online.ts";
+import { full } from "./full.ts";
 import { hardware } from "./hardware.ts";
 import { machine } from "./machine.ts";
 import { memory } from "./memory.ts";
@@ -26,6 +27,7 @@ const parts: readonly Part[] = [
   safe,
   memory,
   outbox,
+  full,
   backlog,
   drain,
   flash,

@@ -5,6 +5,7 @@ import { nodeFiles } from "../src/outbox/files/node.ts";
 import { type OutboxOptions, openOutbox } from "../src/outbox/open.ts";
 import type { Outbox } from "../src/outbox/outbox.ts";
 import { encodeSample, fieldsToJson } from "../src/record/record.ts";
+import { seriesOf } from "../src/record/series.ts";
 
 /** A reading of a weather station with seven fields, as the outbox stores it. */
 export const RECORD_BYTES = 160;
@@ -27,7 +28,7 @@ export function openStore(
       syncAfterMs: NEVER_MS,
       ...options,
     },
-    { files: nodeFiles(), clock, random: systemRandom },
+    { files: nodeFiles(), clock, random: systemRandom, seriesOf },
   );
 }
 

@@ -44,7 +44,7 @@ export class LogWriter {
   write(seq: number, wallMs: number, record: Uint8Array): boolean {
     const { log, waiting, isEvent } = this.#parts;
     const bytes = storedBytes(record.length);
-    const event = isEvent(record);
+    const event = this.#whenFull === "drop_newest" && isEvent(record);
     // A gap goes in only together with a record: else each one turned away would leave its own.
     const together =
       waiting.first === undefined || this.#makeRoom(bytes + GAP_BYTES, waiting.first.fromSeq, event);
@@ -80,20 +80,23 @@ export class LogWriter {
     const { log, waiting } = this.#parts;
     const block = packBlock(records);
     const bytes = block && storedBytes(block.payload.length);
-    const event = block !== undefined && records.every((record) => this.#parts.isEvent(record.payload));
+    const event = records.every(this.#isEvent);
     if (block && bytes && bytes <= log.largestEntryBytes && this.#makeRoom(bytes, block.fromSeq, event)) {
       log.write(block);
       for (let left = records.length; left > 0; left--) waiting.shift();
       return true;
     }
-    return records.every((record) => this.#writeFirst(record, this.#parts.isEvent(record.payload)));
+    return records.every((record) => this.#writeFirst(record, this.#isEvent(record)));
   }
 
   #writeGap(gap: LogEntry, event: boolean): boolean {
-    const { waiting, isEvent } = this.#parts;
-    const next = waiting.oldestRecord;
-    return this.#writeFirst(gap, next === undefined ? event : isEvent(next.payload));
+    const next = this.#parts.waiting.oldestRecord;
+    return this.#writeFirst(gap, next === undefined ? event : this.#isEvent(next));
   }
+
+  /** Only where readings are turned away does it matter on the way in. */
+  readonly #isEvent = ({ payload }: LogEntry) =>
+    this.#whenFull === "drop_newest" && this.#parts.isEvent(payload);
 
   #writeFirst(entry: LogEntry, event: boolean): boolean {
     const { log, waiting } = this.#parts;
