@@ -1,5 +1,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { WhenFull } from "../src/outbox/log-writer.ts";
 import { encodeSample, fieldsToJson } from "../src/record/record.ts";
 import type { Bench, Figure, Part } from "./figure.ts";
@@ -10,6 +12,13 @@ const MAX_SIZE_BYTES = 32 * 1024 ** 2;
 /** Appended before each sync, as a node does in some seconds. */
 const BATCH = 500;
 const RECORDS = 1_000_000;
+/** 2,000 records a second for 10 s: two or three segments. */
+const LEISURE_SIZE_BYTES = 8 * 1024 ** 2;
+/** Records of more than that. */
+const LEISURE_FILL = 80_000;
+const LEISURE_TICK_MS = 10;
+const LEISURE_BATCH = 20;
+const LEISURE_TICKS = 1_000;
 const EVENT_EVERY = 500;
 const SENSORS = 8;
 
@@ -20,6 +29,7 @@ export const full: Part = {
   onRequest: true,
   async measure(bench) {
     const roomy = await flood(bench, "drop_oldest", 64 * MAX_SIZE_BYTES);
+    const unhurried = await atLeisure(bench, "drop_oldest", 64 * LEISURE_SIZE_BYTES);
     const figures: Figure[] = [];
     for (const whenFull of ["drop_oldest", "thin"] as const) {
       const { rates, worst } = await flood(bench, whenFull, MAX_SIZE_BYTES);
@@ -31,6 +41,12 @@ export const full: Part = {
           beside: { name: "with room left", runs: roomy.rates, as: "ratio" },
         },
         { name: `longest append, ${whenFull}`, unit: "ms", runs: worst },
+        {
+          name: `longest turn of the event loop, ${whenFull}`,
+          unit: "ms",
+          runs: await atLeisure(bench, whenFull, LEISURE_SIZE_BYTES),
+          beside: { name: "with room left", runs: unhurried, as: "ratio" },
+        },
       );
     }
     return { figures };
@@ -59,6 +75,31 @@ async function flood(bench: Bench, whenFull: WhenFull, maxSizeBytes: number) {
     rmSync(path, { recursive: true });
   }
   return { rates, worst };
+}
+
+/** At a pace that leaves time to make room beforehand: so little that nobody should notice it. */
+async function atLeisure(bench: Bench, whenFull: WhenFull, maxSizeBytes: number): Promise<number[]> {
+  const path = join(bench.folder, "outbox-leisure");
+  const store = await openStore(path, { whenFull, maxSizeBytes, syncAfterMs: 1_000 });
+  const longestMs: number[] = [];
+  for (let nth = 0; nth < LEISURE_FILL; nth++) {
+    store.append(makeReading(nth));
+    if (nth % BATCH === 0) await store.sync();
+  }
+  for (let round = 0; round < ROUNDS; round++) {
+    bench.progress(`full: ${whenFull}, at leisure, round ${round + 1}`);
+    const turns = monitorEventLoopDelay({ resolution: 1 });
+    turns.enable();
+    for (let tick = 0; tick < LEISURE_TICKS; tick++) {
+      for (let nth = 0; nth < LEISURE_BATCH; nth++) store.append(makeReading(tick * LEISURE_BATCH + nth));
+      await sleep(LEISURE_TICK_MS);
+    }
+    turns.disable();
+    longestMs.push(turns.max / 1e6);
+  }
+  await store.close();
+  rmSync(path, { recursive: true });
+  return longestMs;
 }
 
 function makeReading(nth: number): Uint8Array {

@@ -49,7 +49,10 @@ export class DurableOutbox implements Outbox {
     this.#peekableSeq = parts.waiting.lastRecord?.seq ?? parts.log.lastSeq;
     this.#checkAtMs = parts.clock.monotonicMs() + EXPIRY_CHECK_MS;
     parts.worker.start(
-      () => Math.min(parts.intake.dueMs() ?? Infinity, this.#checkAtMs),
+      () => {
+        const { intake } = parts;
+        return Math.min(intake.dueMs() ?? Infinity, intake.roomDueMs() ?? Infinity, this.#checkAtMs);
+      },
       () => this.#work(),
     );
   }
@@ -175,6 +178,8 @@ export class DurableOutbox implements Outbox {
     const nowMs = clock.monotonicMs();
     const dueMs = intake.dueMs();
     if (dueMs !== undefined && dueMs <= nowMs) await intake.work();
+    const roomDueMs = intake.roomDueMs();
+    if (roomDueMs !== undefined && roomDueMs <= nowMs) await intake.makeRoom();
     if (nowMs < this.#checkAtMs) return;
     this.#checkAtMs = nowMs + EXPIRY_CHECK_MS;
     delivery.retry();

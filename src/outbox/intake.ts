@@ -6,6 +6,7 @@ import type { Losses } from "./losses.ts";
 import { Numbers, type NumbersStart } from "./numbers.ts";
 import type { ProgressFile } from "./progress.ts";
 import { entriesAfter } from "./salvage.ts";
+import type { Segment } from "./segment.ts";
 import { gap, TIME_UNKNOWN_MS } from "./segment-format.ts";
 import type { SegmentLog } from "./segment-log.ts";
 import type { StateFile } from "./state.ts";
@@ -16,6 +17,9 @@ import type { Waiting } from "./waiting.ts";
 import type { Worker } from "./worker.ts";
 
 const RETRY_MS = 1000;
+/** Between pieces of work that are not urgent. */
+const PIECE_PAUSE_MS = 5;
+const ROOM_RETRY_MS = 60_000;
 
 export interface IntakeParts {
   readonly files: FileLayer;
@@ -60,6 +64,9 @@ export class Intake {
   /** Why the last sync failed. Cleared when one succeeds. */
   #fault: string | undefined;
   #retryAtMs = 0;
+  #roomAtMs = 0;
+  /** The active segment, once it was seen whether another will be to be had. */
+  #lookedAhead: Segment | undefined;
   /** The tail has no room: what is in it is due now. */
   #tailFull = false;
   #syncing: Promise<void> | undefined;
@@ -120,6 +127,23 @@ export class Intake {
     return this.#schedule.dueMs(this.#safeSeq(), this.#youngestSeq());
   }
 
+  /** When a piece of room is to be made in a log that comes to be full; undefined: it does not. */
+  roomDueMs(): number | undefined {
+    return this.#refusal === undefined && this.#writer.isScarce ? this.#roomAtMs : undefined;
+  }
+
+  /** Makes that piece. A disk that fails is left to be found out by what must be written. */
+  async makeRoom(): Promise<void> {
+    const { clock } = this.#parts;
+    try {
+      await this.#writer.makeRoomBeforehand();
+      this.#roomAtMs = clock.monotonicMs() + PIECE_PAUSE_MS;
+    } catch (error) {
+      if (!isFileError(error)) throw error;
+      this.#roomAtMs = clock.monotonicMs() + ROOM_RETRY_MS;
+    }
+  }
+
   /** Does what is due. */
   async work(): Promise<void> {
     if (this.#refusal !== undefined) this.#retry();
@@ -169,6 +193,7 @@ export class Intake {
     }
     losses.end();
     this.#lastRecordSeq = seq;
+    this.#lookAhead();
     if (this.#options.syncAfterMs === 0) this.#syncNow();
     else this.#scheduleSync(seq);
   }
@@ -176,6 +201,16 @@ export class Intake {
   /** Writes what waits in memory, and gives up what finds no room. Throws where the disk does. */
   #move(): void {
     if (this.#writer.writeWaiting((seq) => this.#lose(seq))) this.#parts.losses.end();
+    this.#lookAhead();
+  }
+
+  /** Has room made where there soon will be none. */
+  #lookAhead(): void {
+    const { log, worker } = this.#parts;
+    const active = log.segments.at(-1);
+    if (active === this.#lookedAhead || !log.isFilling) return;
+    this.#lookedAhead = active;
+    if (this.#writer.isScarce) worker.wake();
   }
 
   /** `drop_newest`: the record's number is used up, and the log will tell so when there is room again. */

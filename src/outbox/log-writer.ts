@@ -29,6 +29,8 @@ export class LogWriter {
   readonly #parts: LogWriterParts;
   readonly #numbers: Numbers;
   readonly #syncedSeq: () => number;
+  /** Making room beforehand was of no use; so it is left until the active segment is full. */
+  #nothingGained = false;
   /** One segment stays free: to write others anew into, or for events that come when there is no room for readings. */
   readonly #reserve: number;
 
@@ -38,6 +40,25 @@ export class LogWriter {
     this.#numbers = numbers;
     this.#syncedSeq = syncedSeq;
     this.#reserve = parts.thinning === undefined ? 0 : 1;
+  }
+
+  /** Whether the log comes to be full: then it had better make room before it must. */
+  get isScarce(): boolean {
+    const { log, delivery, thinning } = this.#parts;
+    return (
+      thinning !== undefined &&
+      this.#whenFull !== "drop_newest" &&
+      !this.#nothingGained &&
+      log.isFilling &&
+      log.freeSegments <= this.#reserve &&
+      log.reusable(delivery.ackedSeq) === undefined
+    );
+  }
+
+  /** Makes a piece of room, where there soon will be none. Rejects where the disk cannot be written. */
+  async makeRoomBeforehand(): Promise<void> {
+    const gained = await this.#parts.thinning?.piece(this.#syncedSeq(), this.#numbers.durableAckedSeq);
+    this.#nothingGained = gained === false;
   }
 
   /** Hands a record to the kernel, behind everything that waits. False: there is no room for it. */
@@ -112,6 +133,7 @@ export class LogWriter {
     if (this.#whenFull === "drop_newest") return this.#findRoom(bytes, firstSeq, event);
     if (log.fits(bytes, firstSeq)) return true;
     this.#secureAcked();
+    this.#nothingGained = false;
     const isThere = () => log.freeSegments > this.#reserve;
     // First what is told for good; only then what lies behind a loss not told yet: a restart would take it for lost too.
     for (const ackedSeq of [delivery.settledSeq, delivery.ackedSeq])

@@ -190,6 +190,7 @@ function assemble(
     seriesOf || gradually
       ? new Thinning({ files, log, delivery, losses }, seriesOf ?? (() => ""), gradually)
       : undefined;
+  held.push(() => thinning?.abandon());
   const intake = new Intake(
     options,
     { files, clock, log, tail, state, progress, waiting, losses, delivery, worker, thinning, isEvent },

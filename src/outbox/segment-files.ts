@@ -27,6 +27,8 @@ export class SegmentFiles {
   /** What tells of nothing any more. */
   readonly #unused: Segment[];
   readonly #damaged: DamagedFile[];
+  /** Taken, and not in use yet. */
+  readonly #lent = new Set<Target["place"]>();
   #number: number;
 
   /** `inUse`: segments that tell of the stream. */
@@ -59,7 +61,7 @@ export class SegmentFiles {
 
   /** How many segments may be begun while others are in use. */
   free(inUse: readonly Segment[]): number {
-    return Math.max(0, this.#fitting(bytesOf(inUse)));
+    return Math.max(0, this.#fitting(bytesOf([...inUse, ...this.#lent])));
   }
 
   isOversized(inUse: readonly Segment[]): boolean {
@@ -90,6 +92,17 @@ export class SegmentFiles {
   /** It is in use now. */
   take({ isNew }: Target): void {
     if (!isNew) this.#unused.shift();
+  }
+
+  /** It will be in use when it has been written. */
+  lend(target: Target): void {
+    this.take(target);
+    this.#lent.add(target.place);
+  }
+
+  /** What was lent is in use, or gone. */
+  settle(target: Target): void {
+    this.#lent.delete(target.place);
   }
 
   /** It could not be used. */
@@ -147,7 +160,7 @@ export class SegmentFiles {
   }
 
   #totalBytes(inUse: readonly Segment[]): number {
-    return SMALL_FILES_BYTES + bytesOf(inUse) + this.unusedBytes + bytesOf(this.#damaged);
+    return SMALL_FILES_BYTES + bytesOf([...inUse, ...this.#unused, ...this.#lent, ...this.#damaged]);
   }
 }
 

@@ -32,12 +32,23 @@ export interface LogContents {
   readonly bytes: number;
 }
 
+/** A segment that is written and takes the place of others once it is on flash. */
+export interface Replacement {
+  sync(): Promise<void>;
+  syncNow(): void;
+  /** The files of those others may be used from now on. */
+  putInPlace(): void;
+  giveUp(): void;
+}
+
 interface OpenSegment {
   readonly segment: Segment;
   readonly file: OpenFile;
   dirty: boolean;
 }
 
+/** So full is a segment when it is time to look for the next one. */
+const FILLING_SHARE = 3 / 4;
 /** A record's number is stored as its distance from the segment's first in 32 bits. */
 const MAX_DISTANCE = 2 ** 32;
 
@@ -98,6 +109,12 @@ export class SegmentLog {
   /** How many segments there is room for without giving up another. */
   get freeSegments(): number {
     return this.#segmentFiles.free(this.segments);
+  }
+
+  /** Whether another segment will be wanted soon. */
+  get isFilling(): boolean {
+    const { endOffset, sizeBytes } = this.#active?.segment ?? { endOffset: 1, sizeBytes: 1 };
+    return endOffset >= sizeBytes * FILLING_SHARE;
   }
 
   get segmentBytes(): number {
@@ -186,36 +203,48 @@ export class SegmentLog {
   }
 
   /**
-   * Writes `draft` in the place of segments that follow each other, and has it on flash before their files are used for
-   * anything else. Needs a free segment. Throws where the disk does; then the records are where they were.
+   * Writes `draft`, which is to take the place of segments that follow each other. Needs a free segment. Throws where the
+   * disk does, and nothing has changed.
    */
-  replace(sources: readonly Segment[], draft: Draft): void {
+  prepare(sources: readonly Segment[], draft: Draft): Replacement {
     const { firstSeq, recordsBefore, bytesBefore } = sources[0]!.header;
     const target = this.#segmentFiles.open(this.segments);
     assert(target !== undefined, "no free segment to write others anew into");
     const rewritten = draft.describe(sources.length);
-    const { bytes, header } = draft.encode({
-      ...this.#newHeader(firstSeq),
-      recordsBefore,
-      bytesBefore,
-      rewritten,
-    });
-    this.#segmentFiles.take(target);
+    const fields = { ...this.#newHeader(firstSeq), recordsBefore, bytesBefore, rewritten };
+    const { bytes, header } = draft.encode(fields);
     const { endOffset, lastSeq } = rewritten;
-    const segment = { ...target.place, header, endOffset, lastSeq };
+    this.#segmentFiles.lend(target);
+    const replacement: Replacement = {
+      sync: async () => {
+        await target.file.sync();
+        if (target.isNew) await this.#files.syncFolder(this.#options.folder);
+      },
+      syncNow: () => {
+        target.file.syncNow();
+        if (target.isNew) this.#files.syncFolderNow(this.#options.folder);
+      },
+      putInPlace: () => {
+        target.file.close();
+        this.#segmentFiles.settle(target);
+        const segment = { ...target.place, header, endOffset, lastSeq };
+        this.segments.splice(this.segments.indexOf(sources[0]!), 0, segment);
+        for (const source of sources) this.#release(source);
+      },
+      giveUp: () => {
+        target.file.close();
+        this.#segmentFiles.settle(target);
+        // It may be whole on the disk, and must not stand in for its sources when those have gone on.
+        this.#segmentFiles.remove(target.place);
+      },
+    };
     try {
       target.file.write(bytes, bytes.length, 0);
-      target.file.syncNow();
-      if (target.isNew) this.#files.syncFolderNow(this.#options.folder);
     } catch (error) {
-      // It may be whole on the disk all the same, and must not stand in for its sources when those have gone on.
-      this.#segmentFiles.remove(segment);
+      replacement.giveUp();
       throw error;
-    } finally {
-      target.file.close();
     }
-    this.segments.splice(this.segments.indexOf(sources[0]!), 0, segment);
-    for (const source of sources) this.#release(source);
+    return replacement;
   }
 
   /** Hands an entry to the kernel. It must fit. */

@@ -4,7 +4,7 @@ import { type FileLayer, isFileError } from "./files/files.ts";
 import type { Losses } from "./losses.ts";
 import { type Segment, SegmentCursor } from "./segment.ts";
 import { gap, isGap, type Level, type LogEntry } from "./segment-format.ts";
-import type { SegmentLog } from "./segment-log.ts";
+import type { Replacement, SegmentLog } from "./segment-log.ts";
 
 /**
  * The series that a record belongs to, one sensor's readings for example, of which some may go where not all find room.
@@ -40,6 +40,12 @@ interface Plan {
   readonly sources: readonly Segment[];
 }
 
+/** Yields after each piece of work, and a segment where one must be synced before it goes on. */
+type Pieces<T> = Generator<Replacement | undefined, T>;
+
+/** A millisecond on a desktop computer, ten on a small board. */
+const PIECE_RECORDS = 256;
+
 /** Part of the room that readings of which a half, or a quarter, is left may take before they are thinned further. */
 const SHARE = 1 / 4;
 
@@ -52,6 +58,9 @@ export class Thinning {
   readonly #seriesOf: SeriesOf;
   /** What the oldest readings become. */
   readonly #levels: readonly Level[];
+  #begun: Pieces<boolean> | undefined;
+  /** Written beforehand, and on its way to flash. */
+  #syncing: Replacement | undefined;
   /** How the last segment was thinned, so that the next one goes on evenly. */
   readonly #leftOut = new Map<Level, LeftOut>();
 
@@ -68,22 +77,77 @@ export class Thinning {
    * is acknowledged for certain, up to `ackedSeq`. Needs a free segment; throws where the disk cannot be written.
    */
   step(syncedSeq: number, ackedSeq: number): boolean {
+    // What was begun beforehand is brought to its end.
+    const pieces = this.#begun ?? this.#pieces(syncedSeq, ackedSeq);
+    this.#begun = undefined;
+    this.#syncing?.syncNow();
+    for (;;) {
+      const { done, value } = pieces.next();
+      if (done) return value;
+      value?.syncNow();
+    }
+  }
+
+  /**
+   * A piece of such a step, so small that it holds nothing up. Undefined: there is more to come. Rejects where the disk
+   * cannot be written.
+   */
+  async piece(syncedSeq: number, ackedSeq: number): Promise<boolean | undefined> {
+    const pieces = this.#begun ?? this.#pieces(syncedSeq, ackedSeq);
+    this.#begun = pieces;
+    try {
+      const { done, value } = pieces.next();
+      if (done) this.#begun = undefined;
+      if (done) return value;
+      this.#syncing = value;
+      await value?.sync();
+      return undefined;
+    } catch (error) {
+      if (this.#begun === pieces) this.abandon();
+      throw error;
+    } finally {
+      this.#syncing = undefined;
+    }
+  }
+
+  /** Leaves what was begun. */
+  abandon(): void {
+    this.#begun?.return(false);
+    this.#begun = undefined;
+  }
+
+  *#pieces(syncedSeq: number, ackedSeq: number): Pieces<boolean> {
     const { log, losses } = this.#parts;
     if (log.freeSegments === 0) return false;
     const end = log.segments.findIndex((segment) => log.isActive(segment) || segment.lastSeq > syncedSeq);
     const segments = log.segments.slice(0, end < 0 ? log.segments.length : end);
     const wanted = this.#wanted(segments);
     for (const level of [wanted, ...this.#levels.filter((other) => other !== wanted)]) {
-      const plan = this.#plan({ segments, ackedSeq }, level);
+      const plan = yield* this.#plan({ segments, ackedSeq }, level);
       if (plan === undefined) continue;
       const [oldest] = plan.sources;
       // Nothing that waits would be left at the very beginning.
       if (oldest === undefined) return false;
-      log.replace(plan.sources, plan.draft);
-      losses.thinnedAnew(oldest.header.firstSeq);
+      if (yield* this.#carryOut(plan)) losses.thinnedAnew(oldest.header.firstSeq);
       return true;
     }
     return false;
+  }
+
+  *#carryOut({ draft, sources }: Plan): Pieces<boolean> {
+    // Meanwhile some may have been delivered, and their files used for others.
+    const areThere = () => sources.every(({ retired }) => !retired);
+    if (!areThere()) return false;
+    const replacement = this.#parts.log.prepare(sources, draft);
+    let isOnFlash = false;
+    try {
+      yield replacement;
+      isOnFlash = areThere();
+    } finally {
+      if (isOnFlash) replacement.putInPlace();
+      else replacement.giveUp();
+    }
+    return isOnFlash;
   }
 
   /** The level that a part of the old segments should be brought to. */
@@ -96,15 +160,15 @@ export class Thinning {
   }
 
   /** How the oldest segments that hold more are brought to `level`. Undefined: there are none, or nothing is gained. */
-  #plan(old: Old, level: Level): Plan | undefined {
+  *#plan(old: Old, level: Level): Pieces<Plan | undefined> {
     const at = old.segments.findIndex((segment) => this.#mayBecome(segment, level));
     if (at < 0) return undefined;
     const before = old.segments[at - 1];
     try {
       // Behind what was brought there before, where that has room.
       const joined =
-        before?.header.rewritten?.level === level ? this.#draft(old, at, level, before) : undefined;
-      return joined ?? this.#draft(old, at, level);
+        before?.header.rewritten?.level === level ? yield* this.#draft(old, at, level, before) : undefined;
+      return joined ?? (yield* this.#draft(old, at, level));
     } catch (error) {
       if (!isFileError(error)) throw error;
       // What cannot be read cannot be kept.
@@ -120,7 +184,7 @@ export class Thinning {
   }
 
   /** Segments from the `at`th on, behind what `before` holds, as many as it takes to gain one. Undefined: they do not fit. */
-  #draft({ segments, ackedSeq }: Old, at: number, level: Level, before?: Segment): Plan | undefined {
+  *#draft({ segments, ackedSeq }: Old, at: number, level: Level, before?: Segment): Pieces<Plan | undefined> {
     const { files, log } = this.#parts;
     const sources: Segment[] = [];
     let draft = new Draft(level, (before ?? segments[at]!).header.firstSeq);
@@ -131,7 +195,7 @@ export class Thinning {
     for (const segment of segments.slice(at)) {
       if (sources.length > 1 || !this.#mayBecome(segment, level)) break;
       const longer = draft.clone();
-      const leftOut = this.#thin(segment, level, ackedSeq, longer);
+      const leftOut = yield* this.#thin(segment, level, ackedSeq, longer);
       if (segment === segments[0] && longer.records === 0) return { draft, sources: [] };
       if (longer.bytes > log.segmentBytes) break;
       this.#leftOut.set(level, leftOut);
@@ -142,12 +206,14 @@ export class Thinning {
   }
 
   /** Adds what is left of a segment to a draft. */
-  #thin(segment: Segment, level: Level, ackedSeq: number, draft: Draft): LeftOut {
+  *#thin(segment: Segment, level: Level, ackedSeq: number, draft: Draft): Pieces<LeftOut> {
     const { files, delivery } = this.#parts;
     const { firstSeq } = segment.header;
     const before = this.#leftOut.get(level);
     const series = new Set(before?.nextSeq === firstSeq ? before.series : []);
+    let records = 0;
     for (const entry of entriesOf(files, segment, 0)) {
+      if (++records % PIECE_RECORDS === 0) yield;
       if (isGap(entry)) {
         const isHole = entry.kind === "thinned" || entry.kind === "displaced";
         if (!isHole) draft.tell(entry.kind, entry.fromSeq, entry.seq);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { OutboxOptions } from "../../src/outbox/open.ts";
 import type { Drop, Outbox } from "../../src/outbox/outbox.ts";
+import { type FaultyFiles, faultyFiles } from "./faulty-files.ts";
 import { FOLDER, numbers, Rig } from "./rig.ts";
 
 /** Records that say whose they are: readings of some sensors in turns, and now and then an event. */
@@ -46,6 +47,23 @@ function settle(outbox: Outbox): { readonly seqs: number[]; readonly drops: Drop
 
 const total = (drops: readonly Drop[]) => drops.reduce((sum, { count }) => sum + count, 0);
 const events = (upTo: number) => numbers(1, upTo).filter((seq) => name(seq) === "event");
+
+test("room is made beforehand, piece by piece, so that no append waits for it", async () => {
+  let layer: FaultyFiles | undefined;
+  const rig = new Rig({ ...SIXTEEN, whenFull: "thin" }, (files) => (layer ??= faultyFiles(files)), seriesOf);
+  const outbox = await rig.open();
+  const isRead = ({ operation }: { readonly operation: string }) => operation === "read";
+  let pieces = 0;
+  for (let seq = 1; seq <= 3_000; seq++) {
+    const before = layer!.calls.length;
+    outbox.append(bytesOf(seq));
+    expect(layer!.calls.slice(before).filter(isRead)).toEqual([]);
+    await rig.clock.advance(2_000);
+    pieces += layer!.calls.slice(before).filter(isRead).length;
+  }
+  expect(outbox.status().givenUp).toBeGreaterThan(1_000);
+  expect(pieces).toBeGreaterThan(100);
+});
 
 describe("an outbox that thins when it is full", () => {
   const thin = { ...SIXTEEN, whenFull: "thin" } as const;
