@@ -8,8 +8,8 @@ import { type GapKind, gap, isGap, type LogEntry, storedBytes } from "./segment-
 export class Waiting {
   readonly #maxBytes: number;
   readonly #isEvent: (record: Uint8Array) => boolean;
-  /** Those among the records that go last. */
-  readonly #events = new Set<LogEntry>();
+  /** Those among the records that go last; looked for when some have to go, which hardly ever is so. */
+  #events: Set<LogEntry> | undefined;
   #entries: LogEntry[];
   /** Bytes of the records among them, as stored. */
   #bytes = 0;
@@ -82,7 +82,7 @@ export class Waiting {
   unshift(entries: readonly LogEntry[]): void {
     const behind = this.#entries;
     this.#entries = [];
-    this.#events.clear();
+    this.#events = undefined;
     this.#bytes = this.#records = this.#payloadBytes = 0;
     for (const entry of [...entries, ...behind]) this.push(entry);
   }
@@ -90,24 +90,28 @@ export class Waiting {
   /** Gives up the oldest readings, and then events, until the rest is within the bound. Tells each one's number. */
   shed(onLost: (seq: number) => void): void {
     while (this.#bytes > this.#maxBytes) {
-      const oldest = this.#events.size < this.#records ? this.#find(this.#isReading) : this.#find(isRecord);
-      onLost(this.#turn(oldest, "full"));
+      const events = this.#knownEvents();
+      const isNext = events.size < this.#records ? readingBeside(events) : isRecord;
+      onLost(this.#turn(this.#entries.findIndex(isNext), "full"));
     }
   }
 
   /** Gives up every reading. */
   shedReadings(onLost: (seq: number) => void): void {
-    while (this.#events.size < this.#records) onLost(this.#turn(this.#find(this.#isReading), "full"));
+    const events = this.#knownEvents();
+    const isReading = readingBeside(events);
+    while (events.size < this.#records) onLost(this.#turn(this.#entries.findIndex(isReading), "full"));
   }
 
   /** Gives up every record. */
   shedAll(onLost: (seq: number) => void): void {
-    while (this.#records > 0) onLost(this.#turn(this.#find(isRecord), "full"));
+    while (this.#records > 0) onLost(this.#turn(this.#entries.findIndex(isRecord), "full"));
   }
 
   /** Records up to `seq` need no place in the log any more. */
   settle(seq: number): void {
-    while (this.#records > 0 && this.oldestRecord!.seq <= seq) this.#turn(this.#find(isRecord), "accounted");
+    while (this.#records > 0 && this.oldestRecord!.seq <= seq)
+      this.#turn(this.#entries.findIndex(isRecord), "accounted");
   }
 
   /** The first entry is in the log now. */
@@ -125,11 +129,12 @@ export class Waiting {
     return found;
   }
 
-  #find(wanted: (entry: LogEntry) => boolean): number {
-    return this.#entries.findIndex(wanted);
+  #knownEvents(): Set<LogEntry> {
+    this.#events ??= new Set(
+      this.#entries.filter((entry) => isRecord(entry) && this.#isEvent(entry.payload)),
+    );
+    return this.#events;
   }
-
-  readonly #isReading = (entry: LogEntry) => isRecord(entry) && !this.#events.has(entry);
 
   /** Makes a gap of the record at `at`, and one with gaps of its kind beside it. Returns the record's number. */
   #turn(at: number, kind: GapKind): number {
@@ -149,9 +154,14 @@ export class Waiting {
     this.#bytes += sign * storedBytes(entry.payload.length);
     this.#records += sign;
     this.#payloadBytes += sign * entry.payload.length;
-    if (sign === -1) this.#events.delete(entry);
-    else if (this.#isEvent(entry.payload)) this.#events.add(entry);
+    if (sign === -1) this.#events?.delete(entry);
+    else if (this.#events && this.#isEvent(entry.payload)) this.#events.add(entry);
+    if (this.#records === 0) this.#events = undefined;
   }
+}
+
+function readingBeside(events: ReadonlySet<LogEntry>): (entry: LogEntry) => boolean {
+  return (entry) => isRecord(entry) && !events.has(entry);
 }
 
 function isRecord({ kind }: LogEntry): boolean {
