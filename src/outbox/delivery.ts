@@ -283,7 +283,9 @@ export class Delivery {
 
   #giveUp({ seq, payload }: LogEntry, reason: "full" | "expired"): void {
     this.#parts.onGivenUp(payload);
-    this.#parts.losses.add(seq, seq, 1, reason);
+    const { losses } = this.#parts;
+    losses.add(seq, seq, 1, reason);
+    losses.passed(this.#ackedSeq + 1, seq);
     this.#ackedSeq = seq;
     this.#parts.waiting.settle(seq);
   }

@@ -46,11 +46,14 @@ export class Losses {
     }
   }
 
-  /** Records given up. Joins the loss before it where it goes on from there for the same reason. */
+  /**
+   * Records given up. Joins the loss before it where it goes on from there for the same reason, or behind numbers that
+   * were given up before.
+   */
   add(fromSeq: number, toSeq: number, count: number, reason: Drop["reason"]): void {
     this.total += count;
     const last = this.#pending.at(-1);
-    if (last?.reason === reason && last.toSeq + 1 === fromSeq)
+    if (last?.reason === reason && (last.toSeq + 1 === fromSeq || this.#isHole(last.toSeq + 1, fromSeq - 1)))
       this.#pending[this.#pending.length - 1] = { ...last, toSeq, count: last.count + count };
     else this.#pending.push({ fromSeq, toSeq, count, reason });
   }
@@ -78,7 +81,9 @@ export class Losses {
     const count = toSeq - fromSeq + 1;
     this.total += count;
     this.#holesToldSeq = toSeq;
-    this.#holes.push({ fromSeq, toSeq });
+    const before = this.#holes.at(-1);
+    if (before?.toSeq === fromSeq - 1) this.#holes.splice(-1, 1, { fromSeq: before.fromSeq, toSeq });
+    else this.#holes.push({ fromSeq, toSeq });
     if (this.#among?.reason === reason)
       this.#among = { ...this.#among, toSeq, count: this.#among.count + count };
     else {
@@ -156,6 +161,12 @@ export class Losses {
       if (lastSeq <= toSeq) this.#known.delete(firstSeq);
     }
     return missing;
+  }
+
+  /** Whether all of these numbers, younger than most, were given up among others. */
+  #isHole(fromSeq: number, toSeq: number): boolean {
+    const hole = this.#holes.findLast((hole) => hole.fromSeq <= toSeq);
+    return hole !== undefined && hole.fromSeq <= fromSeq && fromSeq <= toSeq && toSeq <= hole.toSeq;
   }
 
   #passHoles(fromSeq: number, toSeq: number): number {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { OutboxOptions } from "../../src/outbox/open.ts";
 import type { Drop, Outbox } from "../../src/outbox/outbox.ts";
 import { type FaultyFiles, faultyFiles } from "./faulty-files.ts";
-import { FOLDER, numbers, Rig } from "./rig.ts";
+import { DAY_MS, drop, FOLDER, numbers, Rig } from "./rig.ts";
 
 /** Records that say whose they are: readings of some sensors in turns, and now and then an event. */
 const SENSORS = ["air", "soil", "tank"];
@@ -67,6 +67,20 @@ test("room is made beforehand, piece by piece, so that no append waits for it", 
 
 describe("an outbox that thins when it is full", () => {
   const thin = { ...SIXTEEN, whenFull: "thin" } as const;
+
+  test("tells in a few words what has grown too old among what was thinned", async () => {
+    const rig = new Rig(thin, undefined, seriesOf);
+    const outbox = await rig.open();
+    await fill(outbox, 3_000);
+    await rig.clock.advance(31 * DAY_MS);
+    outbox.append(bytesOf(3_001));
+    expect(outbox.peek(1, 10).map(({ seq }) => seq)).toEqual([3_001]);
+    const drops = outbox.takeDrops();
+    const expired = drops.filter(({ reason }) => reason === "expired");
+    expect(expired).toEqual([drop(1, 3_000, "expired", expired[0]?.count)]);
+    expect(total(drops)).toBe(3_000);
+    expect(drops.length).toBeLessThan(5);
+  });
 
   test("keeps every event, all young readings, and of old ones the fewer the older they are", async () => {
     const rig = new Rig(thin, undefined, seriesOf);
