@@ -1,4 +1,4 @@
-"""Reads an outbox as FORMAT.md describes it, and nothing but that. Prints one JSON line for each entry."""
+"""Reads an outbox as FORMAT.md describes it, and nothing but that. Prints one JSON line for each record and each gap."""
 
 import json
 import struct
@@ -7,83 +7,91 @@ import zlib
 from pathlib import Path
 
 
-def slots(path, magic, layout):
+def uint(data):
+    return int.from_bytes(data, "little")
+
+
+def slot(path, magic, layout):
     """The fields of the newest intact slot of a small file; None: there is none."""
-    data = path.read_bytes() if path.exists() else b""
-    size = 16 + struct.calcsize(layout)
-    newest = None
-    for slot in (data[0:4096], data[4096:8192]):
-        if len(slot) < size + 4 or slot[:8] != magic:
-            continue
-        if zlib.crc32(slot[:size]) != struct.unpack_from("<I", slot, size)[0]:
-            continue
-        counter = struct.unpack_from("<Q", slot, 8)[0]
-        if newest is None or counter > newest[0]:
-            newest = (counter, struct.unpack_from(layout, slot, 16))
-    return newest and newest[1]
+    data, size = path.read_bytes() if path.exists() else b"", 16 + struct.calcsize(layout)
+    slots = [each for each in (data[:4096], data[4096:]) if each[:8] == magic]
+    intact = [each for each in slots if zlib.crc32(each[:size]) == uint(each[size : size + 4])]
+    newest = max(intact, key=lambda each: uint(each[8:16]), default=None)
+    return newest and struct.unpack_from(layout, newest, 16)
 
 
-def segment(path):
-    """(generation, first number, stream, CRC, bytes) of a segment; None where its header is not intact."""
-    data = path.read_bytes()
-    if len(data) < 64 or data[:8] != b"fpoutbox" or struct.unpack_from("<I", data, 8)[0] != 2:
-        return None
-    crc = struct.unpack_from("<I", data, 60)[0]
-    generation, first, stream = struct.unpack_from("<QQ8s", data, 16)
-    return (generation, first, stream, crc, data) if zlib.crc32(data[:60]) == crc else None
+class Segment:
+    def __init__(self, path):
+        self.data, self.counts = path.read_bytes(), True
+        version = uint(self.data[8:12])
+        self.begin = 96 if version == 3 else 64
+        self.crc = zlib.crc32(self.data[: self.begin - 4])
+        known = self.data[:8] == b"fpoutbox" and version in (2, 3)
+        self.intact = known and self.crc == uint(self.data[self.begin - 4 : self.begin])
+        if self.intact:
+            self.generation, self.first, self.stream = struct.unpack_from("<QQ8s", self.data, 16)
+            fields = struct.unpack_from("<IQ16xI", self.data, 60) if version == 3 else (0, 1 << 64, len(self.data))
+            self.sources, self.last, self.end = fields
+
+    def entries(self):
+        """(kind, first number, last number, wall time, payload) of each intact entry, blocks as they are."""
+        at, last = self.begin, self.first - 1
+        while at + 20 <= min(self.end, len(self.data)):
+            crc, length, distance, kind = struct.unpack_from("<IIIH", self.data, at)
+            end, number = at + 20 + length, self.first + distance
+            plausible = kind <= 5 and end <= self.end and last < number <= self.last
+            if plausible and zlib.crc32(self.data[at + 4 : end], self.crc) == crc:
+                wall, payload = uint(self.data[at + 14 : at + 20]), self.data[at + 20 : end]
+                yield kind, uint(payload[:8]) if kind else number, number, wall, payload
+                at, last = (end + 3) // 4 * 4, number
+            else:
+                at += 4
 
 
-def block(payload, first, last):
-    """The records of a compressed block: (0, number, number, wall time, payload) each."""
-    plain, count = zlib.decompress(payload[12:], wbits=-15), last - first + 1
-    at = 10 * count
-    for nth in range(count):
-        length = struct.unpack_from("<I", plain, 10 * nth)[0]
-        wall = int.from_bytes(plain[10 * nth + 4 : 10 * nth + 10], "little")
-        yield 0, first + nth, first + nth, wall, plain[at : at + length]
-        at += length
-
-
-def entries(first, limit, start, data):
-    """(kind, first number, last number, wall time, payload) of the intact entries with numbers below a limit."""
-    at, last = 64, first - 1
-    while at + 20 <= len(data):
-        crc, length, distance, kind = struct.unpack_from("<IIIH", data, at)
-        end, number = at + 20 + length, first + distance
-        intact = end <= len(data) and kind <= 4 and last < number < limit
-        if intact and zlib.crc32(data[at + 4 : end], start) == crc:
-            payload, wall = data[at + 20 : end], int.from_bytes(data[at + 14 : at + 20], "little")
-            from_number = number if kind == 0 else struct.unpack_from("<Q", payload)[0]
-            yield from block(payload, from_number, number) if kind == 4 else [(kind, from_number, number, wall, payload)]
-            at, last = (end + 3) // 4 * 4, number
-        else:
-            at += 4
+def unpack(kind, first, last, wall, payload):
+    """An entry as it is; of a block its records, and the holes of a sparse one as gaps of its kind."""
+    if kind < 4:
+        return [(kind, first, last, wall, payload)]
+    head, row, count = (12, 10, last - first + 1) if kind == 4 else (16, 14, uint(payload[12:16]))
+    plain, at, following, found = zlib.decompress(payload[head:], wbits=-15), row * count, first, []
+    for fields in (plain[nth * row : (nth + 1) * row] for nth in range(count)):
+        end, number = at + uint(fields[:4]), first + uint(fields[10:]) if kind == 5 else following
+        found += [(kind, following, number - 1, 0, b"")] if following < number else []
+        found += [(0, number, number, uint(fields[4:10]), plain[at:end])]
+        at, following = end, number + 1
+    return found + ([(kind, following, last, 0, b"")] if following <= last else [])
 
 
 def segments(folder, stream):
-    """The entries of all segments of a stream in a folder, oldest first."""
-    found = sorted(filter(None, map(segment, sorted(folder.glob("[0-9]" * 8 + ".seg")))))
-    stream = stream or found[-1][2]
-    found = [each for each in found if each[2] == stream]
-    for index, (_, first, _, crc, data) in enumerate(found):
-        limit = min((later[1] for later in found[index + 1 :]), default=1 << 64)
-        yield from entries(first, limit, crc, data)
+    """The segments that count, in order of their numbers."""
+    found = [each for each in map(Segment, folder.glob("[0-9]" * 8 + ".seg")) if each.intact]
+    found.sort(key=lambda each: each.generation)
+    found = [each for each in found if each.stream == (stream or found[-1].stream)]
+    for nth, each in enumerate(found):
+        younger = [other.first for other in found[nth + 1 :] if not other.sources or other.first > each.first]
+        each.last = each.last if each.sources else min(younger, default=1 << 64) - 1
+    for nth, each in reversed(list(enumerate(found))):
+        if each.sources and each.counts:
+            replaced = [other for other in found[:nth] if each.first <= other.first <= each.last]
+            told = sum(last - first + 1 for _, first, last, _, _ in each.entries())
+            each.counts = len(replaced) < each.sources or told == each.last - each.first + 1
+            for other in replaced if each.counts else []:
+                other.counts = False
+    return sorted((each for each in found if each.counts), key=lambda each: each.first)
 
 
 def read(folder, tail):
-    """All entries of an outbox; `tail` is what the configuration says, of a node that runs or was killed, or None."""
-    state = slots(folder / "state", b"fpstate1", "<8s8sIIQQQQ")
-    tail = tail / f"outbox-{state[0].decode()}" if tail and state and state[3] & 5 == 4 else None
-    acks = [slots(each / "ack", b"fpacked2", "<8sIIQQQQ54Q") for each in (tail, folder) if each]
-    ack = next(filter(None, acks), None)
-    acknowledged = max(state[6] if state else 0, ack[3] if ack else 0)
-    ahead = list(zip(ack[7::2], ack[8::2])) if ack else []
-    last = 0
-    for part in filter(None, (folder, tail)):
-        for kind, from_number, number, wall, payload in segments(part, state and state[0]):
+    """All that an outbox tells; `tail` is what the configuration says, of a node that runs or was killed, or None."""
+    stream, flags, acknowledged = slot(folder / "state", b"fpstate1", "<8s12xI16xQ8x") or (None, 0, 0)
+    folders = [folder, tail / f"outbox-{stream.decode()}"] if tail and flags & 5 == 4 else [folder]
+    acks = [slot(each / "ack", b"fpacked2", "<8s8xQ24x54Q") for each in reversed(folders)]
+    ack = next((each for each in acks if each and each[0] == (stream or each[0])), (stream, 0))
+    ahead, last = list(zip(ack[2::2], ack[3::2])), 0
+    for one in (one for each in folders for one in segments(each, stream)):
+        for kind, first, number, wall, payload in (part for entry in one.entries() for part in unpack(*entry)):
             if number > last:
-                done = number <= acknowledged or any(a <= number <= b for a, b in ahead)
-                yield {"kind": kind, "from": from_number, "seq": number, "time": wall,
+                done = number <= max(acknowledged, ack[1]) or any(a <= number <= b for a, b in ahead)
+                yield {"kind": kind, "from": max(first, last + 1), "seq": number, "time": wall,
                        "acknowledged": done, "payload": payload.hex()}
                 last = number
 
