@@ -3,6 +3,7 @@ import { Ahead, type NumberRange } from "./ahead.ts";
 import { type FileLayer, isFileError } from "./files/files.ts";
 import { Head, type HeadPosition } from "./head.ts";
 import { merged, readRange } from "./history.ts";
+import { LeftOut } from "./left-out.ts";
 import { LogReader } from "./log-reader.ts";
 import type { Losses } from "./losses.ts";
 import type { Entry } from "./outbox.ts";
@@ -43,6 +44,7 @@ export class Delivery {
   readonly #firstSeq: number;
   readonly #reader: LogReader;
   readonly #head: Head;
+  readonly #leftOut: LeftOut;
   #ackedSeq: number;
   readonly #ahead: Ahead;
   #acknowledged = 0;
@@ -59,6 +61,7 @@ export class Delivery {
     this.#firstSeq = start.nextSeq;
     this.#reader = this.#openReader();
     this.#head = new Head(parts.files, parts.log.segments);
+    this.#leftOut = new LeftOut(parts.files);
   }
 
   /** Delivered, or lost, up to here. */
@@ -224,6 +227,17 @@ export class Delivery {
       if (!isFileError(error)) throw error;
       this.#headFault = error.message;
       return undefined;
+    }
+  }
+
+  /** Of the numbers acknowledged ahead, those whose records were left out where segments were rewritten. */
+  aheadLeftOut(): number {
+    try {
+      return this.#leftOut.count(this.#parts.log.segments, this.#ahead);
+    } catch (error) {
+      if (!isFileError(error)) throw error;
+      this.#headFault = error.message;
+      return 0;
     }
   }
 

@@ -7,7 +7,7 @@ import type { Drop, Entry, Opening, Outbox, OutboxStatus, StoredRecord } from ".
 import type { ProgressFile } from "./progress.ts";
 import { knownTimeMs } from "./segment-format.ts";
 import type { SegmentLog } from "./segment-log.ts";
-import { givenUpIn, storedIn, waitingBeyond } from "./stored.ts";
+import { givenUpBeyond, storedIn, waitingBeyond, withoutAhead } from "./stored.ts";
 import { Waiters } from "./waiters.ts";
 import type { Waiting } from "./waiting.ts";
 import type { Worker } from "./worker.ts";
@@ -133,16 +133,20 @@ export class DurableOutbox implements Outbox {
     const head = delivery.head();
     const oldest = head?.oldest ?? waiting.oldestRecord;
     const onDisk = head ? waitingBeyond(head, log.segments, log) : storedIn(log.segments, log);
-    const behind = onDisk.records + waiting.records;
-    const bytes = onDisk.payloadBytes + waiting.payloadBytes;
-    const depth = Math.max(0, behind - delivery.ahead.numbers);
+    const aheadLeftOut = delivery.aheadLeftOut();
+    const left = withoutAhead(
+      {
+        records: onDisk.records + waiting.records,
+        payloadBytes: onDisk.payloadBytes + waiting.payloadBytes,
+      },
+      delivery.ahead.numbers - aheadLeftOut,
+    );
     return {
-      depth,
-      // Of what is delivered ahead only the number is known: its share is taken to be as large as the rest.
-      depthBytes: depth === behind ? bytes : Math.round((bytes * depth) / behind),
+      depth: left.records,
+      depthBytes: left.payloadBytes,
       diskBytes: log.diskBytes,
       stored: storedIn(log.segments, log),
-      givenUp: givenUpIn(log.segments, log),
+      givenUp: head ? givenUpBeyond(head, delivery.ackedSeq, log.segments, log) - aheadLeftOut : 0,
       firstSeq: oldest?.seq,
       nextSeq: intake.nextSeq,
       oldestWallMs: knownTimeMs(oldest),

@@ -3,12 +3,13 @@ import { type FileLayer, isAbsent } from "./files/files.ts";
 import { LOCK } from "./folder.ts";
 import { Head } from "./head.ts";
 import { type StoredIntake, storedIntake } from "./intake-rate.ts";
+import { LeftOut } from "./left-out.ts";
 import { lockOwner } from "./lock.ts";
 import { findEnd } from "./log-end.ts";
 import { LogReader } from "./log-reader.ts";
 import type { Entry } from "./outbox.ts";
 import { knownTimeMs, type LogEntry } from "./segment-format.ts";
-import { givenUpIn, type Stored, storedIn, waitingBeyond } from "./stored.ts";
+import { givenUpBeyond, type Stored, storedIn, waitingBeyond, withoutAhead } from "./stored.ts";
 import { intact, type Survey, survey } from "./survey.ts";
 import { readTail, tailFolder } from "./tail.ts";
 
@@ -55,8 +56,24 @@ export interface Inspection {
  * Throws the file layer's error (`ENOENT`) where there is no such folder.
  */
 export function inspectOutbox(path: string, files: FileLayer, tail?: string): Inspection {
+  for (let left = LOOKS_MAX; ; left--) {
+    const before = survey(files, path);
+    const inspection = look(path, files, tail, before);
+    if (left === 1 || generations(survey(files, path)) === generations(before)) return inspection;
+  }
+}
+
+/** A node that begins segments faster than they are counted is not waited for. */
+const LOOKS_MAX = 5;
+
+/** Which segments there are: a node that begins one, or writes some anew, changes that. */
+function generations({ segments, unused }: Survey): string {
+  return [...segments, ...unused].map(({ header }) => header.generation).join();
+}
+
+function look(path: string, files: FileLayer, tail: string | undefined, before: Survey): Inspection {
   // First the tail: what moves to the disk meanwhile is then seen twice and not missed.
-  const inMemory = lookIntoTail(files, tail, survey(files, path));
+  const inMemory = lookIntoTail(files, tail, before);
   const found = survey(files, path);
   const newest = found.segments.at(-1);
   const totals = newest ? findEnd(files, newest) : { records: 0, bytes: 0 };
@@ -73,16 +90,24 @@ export function inspectOutbox(path: string, files: FileLayer, tail?: string): In
   const position = head.locate(ackedSeq);
   const onDisk = waitingBeyond(position, found.segments, totals);
   head.close();
+  const aheadLeftOut = new LeftOut(files).count(found.segments, ahead);
+  const left = withoutAhead(
+    {
+      records: onDisk.records + waiting.length,
+      payloadBytes: onDisk.payloadBytes + waiting.reduce((sum, { payload }) => sum + payload.length, 0),
+    },
+    ahead.numbers - aheadLeftOut,
+  );
   return {
     stream: found.stream,
     run: Math.max(state?.run ?? 0, progress?.run ?? 0),
     ownerPid: ownerOf(files, path),
-    depth: Math.max(0, onDisk.records + waiting.length - ahead.numbers),
-    depthBytes: onDisk.payloadBytes + waiting.reduce((sum, { payload }) => sum + payload.length, 0),
+    depth: left.records,
+    depthBytes: left.payloadBytes,
     oldestWallMs: knownTimeMs(position.oldest ?? waiting[0]),
     diskBytes: [...found.segments, ...found.unused].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     stored: storedIn(found.segments, totals),
-    givenUp: givenUpIn(found.segments, totals),
+    givenUp: givenUpBeyond(position, ackedSeq, found.segments, totals) - aheadLeftOut,
     ackedSeq,
     lastSeq: young.at(-1)?.seq ?? lastSeqOnDisk,
     intake: storedIntake(files, found.segments),

@@ -26,6 +26,16 @@ export function storedIn(segments: readonly Segment[], totals: LogTotals): Store
   };
 }
 
+/** What waits, of which some may be acknowledged ahead: `ahead` numbers, without those whose records are not there any more. */
+export function withoutAhead({ records, payloadBytes }: Amount, ahead: number): Amount {
+  const left = Math.max(0, records - ahead);
+  // Of what is acknowledged ahead only the number is known: its share is taken to be as large as the rest.
+  return {
+    records: left,
+    payloadBytes: left === records ? payloadBytes : Math.round((payloadBytes * left) / records),
+  };
+}
+
 /** What segments hold beyond the acknowledged number. */
 export function waitingBeyond(
   { segment, behind }: HeadPosition,
@@ -40,13 +50,24 @@ export function waitingBeyond(
   };
 }
 
-/** Records that were given up when segments were rewritten, all that have not been used again since. */
-export function givenUpIn(segments: readonly Segment[], totals: LogTotals): number {
-  return segments.reduce((sum, { header }, nth) => {
+/**
+ * Records beyond the acknowledged number that were given up when segments were rewritten. Those that were acknowledged
+ * when the segment was rewritten count as well where it holds the acknowledged number, but no more than it has numbers left.
+ */
+export function givenUpBeyond(
+  { segment, behind }: HeadPosition,
+  ackedSeq: number,
+  segments: readonly Segment[],
+  totals: LogTotals,
+): number {
+  const at = segment === undefined ? segments.length : segments.indexOf(segment);
+  return segments.slice(at).reduce((sum, { header, lastSeq }, nth) => {
     if (header.rewritten === undefined) return sum;
-    return (
-      sum + (nextCounts(segments, nth, totals).records - header.recordsBefore - header.rewritten.records)
-    );
+    const { records } = header.rewritten;
+    const givenUp = nextCounts(segments, at + nth, totals).records - header.recordsBefore - records;
+    if (nth > 0) return sum + givenUp;
+    const numbersLeft = lastSeq - Math.max(ackedSeq, header.firstSeq - 1);
+    return sum + Math.max(0, Math.min(givenUp, numbersLeft - (records - behind.records)));
   }, 0);
 }
 

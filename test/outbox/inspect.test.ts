@@ -1,5 +1,10 @@
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { FileLayer } from "../../src/outbox/files/files.ts";
 import { inspectOutbox } from "../../src/outbox/inspect.ts";
+import { LogReader } from "../../src/outbox/log-reader.ts";
+import type { Outbox } from "../../src/outbox/outbox.ts";
+import { survey } from "../../src/outbox/survey.ts";
 import { faultyFiles } from "./faulty-files.ts";
 import { FOLDER, fill, nameOf, numbers, Rig, TAIL } from "./rig.ts";
 
@@ -95,5 +100,141 @@ describe("looking into an outbox", () => {
     await outbox.close();
     rig.edit("00000001.seg", (bytes) => bytes.fill(1));
     expect(inspectOutbox(FOLDER, rig.mount).damaged).toEqual(["00000001.seg"]);
+  });
+});
+
+/** Readings of two sensors in turns, and now and then an event. */
+const seriesOf = (record: Uint8Array) => {
+  const seq = Number.parseInt(Buffer.from(record).toString(), 10);
+  return seq % 10 === 0 ? undefined : String(seq % 2);
+};
+
+/** Appends records as fast as they are synced. */
+async function fillSynced(outbox: Outbox, count: number): Promise<void> {
+  for (let left = count; left > 0; left -= 20) {
+    fill(outbox, Math.min(left, 20));
+    await outbox.sync();
+  }
+}
+
+/** How many numbers beyond the acknowledged one were given up among records that are there. */
+function holesBeyond(ackedSeq: number, files: FileLayer): number {
+  let holes = 0;
+  const reader = new LogReader(files, survey(files, FOLDER).segments, (kind, fromSeq, toSeq) => {
+    if (kind === "thinned" || kind === "displaced") holes += toSeq - fromSeq + 1;
+  });
+  reader.seek(ackedSeq + 1);
+  while (reader.next() !== undefined);
+  reader.close();
+  return holes;
+}
+
+describe("looking into an outbox that has given up readings among others", () => {
+  const few = fc.integer({ min: 1, max: 200 });
+  const histories = fc.record({
+    whenFull: fc.constantFrom("thin" as const, "drop_oldest" as const),
+    tail: fc.constantFrom(undefined, TAIL),
+    steps: fc.array(
+      fc.tuple(
+        fc.constantFrom(
+          "append" as const,
+          "append" as const,
+          "ahead" as const,
+          "ack" as const,
+          "end" as const,
+          "kill" as const,
+        ),
+        few,
+      ),
+      { minLength: 6, maxLength: 20, size: "max" },
+    ),
+  });
+
+  test("counts what waits, and what was given up, as a reader of it all would", {
+    timeout: 60_000,
+  }, async () => {
+    await fc.assert(
+      fc.asyncProperty(histories, async ({ whenFull, tail, steps }) => {
+        const sizes = { segmentBytes: 4096, maxSizeBytes: 20 * 1024 + 8 * 4096 };
+        const rig = new Rig({ whenFull, tail, ...sizes }, undefined, seriesOf);
+        let outbox = await rig.open();
+        await fillSynced(outbox, 500);
+        for (const [what, count] of steps) {
+          if (what === "append") await fillSynced(outbox, count);
+          else if (what === "ahead") {
+            const lastSeq = outbox.status().nextSeq - 1;
+            if (outbox.canAckAhead()) outbox.ackAhead(lastSeq - Math.floor(count / 4), lastSeq);
+          } else if (what === "ack") {
+            const page = outbox.peek(1, count);
+            if (page.length > 0) outbox.ack(page.at(-1)!.seq);
+            for (const _ of outbox.takeDrops()) fill(outbox, 1);
+          } else {
+            if (what === "end") await outbox.close();
+            else rig.kill();
+            outbox = await rig.open();
+          }
+          // What is written anew beforehand counts from when it is there, and the node takes it when it is on flash.
+          await rig.clock.advance(100);
+          const inspection = inspectOutbox(FOLDER, rig.mount, tail);
+          const { depth, depthBytes, oldestWallMs, diskBytes, givenUp } = inspection;
+          expect(outbox.status()).toMatchObject({ depth, depthBytes, oldestWallMs, diskBytes, givenUp });
+          const entries = [...inspection.entries("unacknowledged")];
+          expect(depth).toBe(entries.length);
+          expect(depthBytes).toBe(entries.reduce((sum, { record }) => sum + record.length, 0));
+          expect(oldestWallMs).toBe(entries[0]?.wallMs);
+          expect(givenUp).toBe(holesBeyond(inspection.ackedSeq, rig.mount));
+        }
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  test("shows each record once and rightly, and counts nothing twice, while a node rewrites what is looked at", {
+    timeout: 60_000,
+  }, async () => {
+    const looks = fc.record({
+      whenFull: fc.constantFrom("thin" as const, "drop_oldest" as const),
+      before: fc.integer({ min: 200, max: 900 }),
+      acknowledged: fc.nat(100),
+      meanwhile: fc.array(fc.tuple(fc.nat(20), fc.integer({ min: 1, max: 150 })), {
+        minLength: 1,
+        maxLength: 6,
+      }),
+    });
+    await fc.assert(
+      fc.asyncProperty(looks, async ({ whenFull, before, acknowledged, meanwhile }) => {
+        const sizes = { segmentBytes: 4096, maxSizeBytes: 20 * 1024 + 8 * 4096 };
+        // What is written anew is on flash: here everything is at once.
+        const rig = new Rig({ whenFull, syncAfterMs: 0, ...sizes }, undefined, seriesOf);
+        const outbox = await rig.open();
+        fill(outbox, before);
+        outbox.ack(acknowledged);
+        const watching = faultyFiles(rig.disk.mount());
+        const opens = new Map(meanwhile);
+        const depths = [outbox.status().depth];
+        watching.fault = (operation) => {
+          const count =
+            operation === "open"
+              ? opens.get(watching.calls.filter((call) => call.operation === "open").length)
+              : undefined;
+          if (count !== undefined) {
+            for (let left = count; left > 0; left--) {
+              fill(outbox, 1);
+              depths.push(outbox.status().depth);
+            }
+          }
+          return undefined;
+        };
+        const inspection = inspectOutbox(FOLDER, watching);
+        expect(inspection.depth).toBeGreaterThanOrEqual(Math.min(...depths));
+        expect(inspection.depth).toBeLessThanOrEqual(Math.max(...depths));
+        expect(inspection.givenUp).toBeGreaterThanOrEqual(0);
+        const seen = [...inspection.entries("all")];
+        expect(seen.filter((entry) => nameOf(entry) !== String(entry.seq))).toEqual([]);
+        const seqs = seen.map(({ seq }) => seq);
+        expect(seqs).toEqual([...new Set(seqs)].sort((a, b) => a - b));
+      }),
+      { numRuns: 40 },
+    );
   });
 });

@@ -1,0 +1,41 @@
+import type { Ahead, NumberRange } from "./ahead.ts";
+import type { FileLayer } from "./files/files.ts";
+import { type Segment, SegmentCursor } from "./segment.ts";
+
+/** What rewritten segments left out because it was acknowledged ahead: it is neither waiting nor given up. */
+export class LeftOut {
+  readonly #files: FileLayer;
+  /** By segment, which never changes: its gaps that need no word. */
+  readonly #gaps = new WeakMap<Segment, readonly NumberRange[]>();
+
+  constructor(files: FileLayer) {
+    this.#files = files;
+  }
+
+  /** How many of the numbers acknowledged ahead. Reads segments that it has not seen yet; throws where the disk does. */
+  count(segments: readonly Segment[], ahead: Pick<Ahead, "within">): number {
+    let count = 0;
+    for (const segment of segments) {
+      const { firstSeq, rewritten } = segment.header;
+      if (rewritten === undefined || ahead.within({ fromSeq: firstSeq, toSeq: rewritten.lastSeq }) === 0)
+        continue;
+      for (const gap of this.#gapsOf(segment)) count += ahead.within(gap);
+    }
+    return count;
+  }
+
+  #gapsOf(segment: Segment): readonly NumberRange[] {
+    const known = this.#gaps.get(segment);
+    if (known !== undefined) return known;
+    const gaps: NumberRange[] = [];
+    const cursor = new SegmentCursor(this.#files, segment);
+    try {
+      for (let entry = cursor.next(Infinity); entry !== undefined; entry = cursor.next(Infinity))
+        if (entry.kind === "accounted") gaps.push({ fromSeq: entry.fromSeq, toSeq: entry.seq });
+    } finally {
+      cursor.close();
+    }
+    this.#gaps.set(segment, gaps);
+    return gaps;
+  }
+}
