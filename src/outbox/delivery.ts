@@ -196,7 +196,7 @@ export class Delivery {
   /** Gives up the records of the oldest segment, each one counted. */
   discard(segment: Segment): void {
     // What was given up in it before goes with the rest.
-    const reader = this.#openReader((fromSeq, toSeq) =>
+    const reader = this.#openReader(({ fromSeq, toSeq }) =>
       this.#parts.losses.add(fromSeq, toSeq, toSeq - fromSeq + 1, "full"),
     );
     try {
@@ -245,7 +245,11 @@ export class Delivery {
     const { losses, progress } = this.#parts;
     // A killed process leaves the reports that it appended.
     const ackedSeq = Math.min(this.#ackedSeq, losses.firstUntoldSeq() - 1);
-    progress.update({ ackedSeq, unsecured: ackedSeq - this.settledSeq, ahead: this.#ahead.ranges });
+    // What is acknowledged ahead is not read again, and a loss in it would not be found again.
+    const ahead = this.#ahead.ranges
+      .map((range) => losses.securedPart(range))
+      .filter(({ fromSeq, toSeq }) => fromSeq <= toSeq);
+    progress.update({ ackedSeq, unsecured: ackedSeq - this.settledSeq, ahead });
   }
 
   /** The end of the log was cut off: positions in it mean nothing any more. */
@@ -260,12 +264,11 @@ export class Delivery {
   }
 
   /** `onHole`: numbers given up among records that are there, not told yet. */
-  #openReader(onHole?: (fromSeq: number, toSeq: number) => void): LogReader {
+  #openReader(onHole?: (hole: NumberRange) => void): LogReader {
     const { files, log, losses } = this.#parts;
     return new LogReader(files, log.segments, (kind, fromSeq, toSeq) => {
       if (kind === "thinned" || kind === "displaced") {
-        if (losses.holesTold(toSeq)) return;
-        if (onHole) onHole(fromSeq, toSeq);
+        if (onHole) for (const hole of losses.untoldHoles(fromSeq, toSeq)) onHole(hole);
         else losses.foundAmong(fromSeq, toSeq, kind === "thinned" ? "thinned" : "full");
         return;
       }

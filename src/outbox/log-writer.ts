@@ -136,9 +136,11 @@ export class LogWriter {
     this.#nothingGained = false;
     const isThere = () => log.freeSegments > this.#reserve;
     // First what is told for good; only then what lies behind a loss not told yet: a restart would take it for lost too.
-    for (const ackedSeq of [delivery.settledSeq, delivery.ackedSeq])
-      if ((isThere() || log.reusable(ackedSeq)) && log.advance(firstSeq, ackedSeq)) return true;
-    while (!isThere() && log.reusable(delivery.ackedSeq) === undefined) {
+    for (const ackedSeq of [delivery.settledSeq, delivery.ackedSeq]) {
+      while (!isThere() && log.reuse(ackedSeq));
+      if (isThere() && log.advance(firstSeq, ackedSeq)) return true;
+    }
+    while (!isThere() && !log.reuse(delivery.ackedSeq)) {
       if (thinning?.step(this.#syncedSeq(), this.#numbers.durableAckedSeq)) continue;
       if (log.segments.length === 1) log.abandon();
       delivery.discard(log.segments[0]!);

@@ -1,9 +1,9 @@
 import type { NumberRange } from "./ahead.ts";
+import { NumberSet, sizeOf } from "./number-set.ts";
 import type { Drop } from "./outbox.ts";
 
 /** Losses whose reports are in the log, but perhaps not on flash. */
-interface Told {
-  readonly fromSeq: number;
+interface Told extends NumberRange {
   /** No report of them has a higher number. */
   readonly reportSeq: number;
 }
@@ -29,10 +29,10 @@ export class Losses {
   #ongoing: Drop[] = [];
   /** Among records that are still there: its count is less than its numbers are. */
   #among: Drop | undefined;
-  /** Numbers missing among records that are there, told in this run and not acknowledged yet, in order. */
-  #holes: NumberRange[] = [];
-  /** Those up to here were told. */
-  #holesToldSeq = 0;
+  /** Numbers missing among records that are there, known in this run and not acknowledged yet. */
+  readonly #holes = new NumberSet();
+  /** Those whose account says all that is missing around them. */
+  readonly #toldHoles = new NumberSet();
   /** Missing numbers that this run knows of and that are not acknowledged yet: first to last. */
   readonly #known = new Map<number, number>();
 
@@ -53,7 +53,7 @@ export class Losses {
   add(fromSeq: number, toSeq: number, count: number, reason: Drop["reason"]): void {
     this.total += count;
     const last = this.#pending.at(-1);
-    if (last?.reason === reason && (last.toSeq + 1 === fromSeq || this.#isHole(last.toSeq + 1, fromSeq - 1)))
+    if (last?.reason === reason && this.#follows(last, fromSeq))
       this.#pending[this.#pending.length - 1] = { ...last, toSeq, count: last.count + count };
     else this.#pending.push({ fromSeq, toSeq, count, reason });
   }
@@ -70,33 +70,35 @@ export class Losses {
     this.add(fromSeq, toSeq, toSeq - fromSeq + 1, reason);
   }
 
-  /** Whether numbers up to `seq` that were given up among others have been told in this run. */
-  holesTold(seq: number): boolean {
-    return seq <= this.#holesToldSeq;
+  /** Of numbers given up among others, those that have not been told in this run. */
+  untoldHoles(fromSeq: number, toSeq: number): readonly NumberRange[] {
+    return this.#toldHoles.missing({ fromSeq, toSeq });
   }
 
-  /** Numbers given up among records that are still there, as a reader comes upon them in order. */
+  /** Numbers given up among records that are still there, as a reader comes upon them, wherever it reads. */
   foundAmong(fromSeq: number, toSeq: number, reason: Drop["reason"]): void {
-    if (this.holesTold(toSeq)) return;
-    const count = toSeq - fromSeq + 1;
-    this.total += count;
-    this.#holesToldSeq = toSeq;
-    const before = this.#holes.at(-1);
-    if (before?.toSeq === fromSeq - 1) this.#holes.splice(-1, 1, { fromSeq: before.fromSeq, toSeq });
-    else this.#holes.push({ fromSeq, toSeq });
-    if (this.#among?.reason === reason)
-      this.#among = { ...this.#among, toSeq, count: this.#among.count + count };
-    else {
-      this.#endAmong();
-      this.#among = { fromSeq, toSeq, count, reason };
-    }
+    const hole = { fromSeq, toSeq };
+    const count = sizeOf(this.untoldHoles(fromSeq, toSeq));
+    if (count === 0) return;
+    this.total += sizeOf(this.#holes.missing(hole));
+    this.#holes.add(hole);
+    this.#toldHoles.add(hole);
+    if (this.#among?.reason !== reason) this.#endAmong();
+    const among = this.#among ?? { ...hole, count: 0 };
+    this.#among = {
+      fromSeq: Math.min(among.fromSeq, fromSeq),
+      toSeq: Math.max(among.toSeq, toSeq),
+      count: among.count + count,
+      reason,
+    };
   }
 
-  /** More was given up from `fromSeq` on: what was told of it before is not all. */
-  thinnedAnew(fromSeq: number): void {
-    if (!this.holesTold(fromSeq)) return;
-    this.#holesToldSeq = fromSeq - 1;
-    this.#holes = this.#holes.filter(({ toSeq }) => toSeq < fromSeq);
+  /** More was given up of a range: what was told of it before is not all. */
+  thinnedAnew(range: NumberRange): void {
+    if (this.#toldHoles.count(range) === 0) return;
+    this.#toldHoles.remove(range);
+    // Told again, it is another account: in one with the former its numbers would count twice.
+    this.#endAmong();
   }
 
   /** A record found no room; more may follow it. */
@@ -129,7 +131,7 @@ export class Losses {
   /** The log has gone on by record `reportSeq`: the oldest loss taken is told. Returns whether there was one. */
   settle(reportSeq: number): boolean {
     const drop = this.#taken.shift();
-    if (drop !== undefined) this.#told.push({ fromSeq: drop.fromSeq, reportSeq });
+    if (drop !== undefined) this.#told.push({ ...drop, reportSeq });
     return drop !== undefined;
   }
 
@@ -141,21 +143,26 @@ export class Losses {
 
   /** The first number whose loss a power cut would leave untold; Infinity: none. */
   firstUnsecuredSeq(): number {
-    return this.#told.reduce((first, { fromSeq }) => Math.min(first, fromSeq), this.firstUntoldSeq());
+    return firstOf([...this.#untold(), ...this.#told]);
   }
 
   /** The first number whose loss a kill would leave untold; Infinity: none. */
   firstUntoldSeq(): number {
-    let firstSeq = this.#among?.fromSeq ?? Infinity;
-    for (const drop of this.#ongoing) firstSeq = Math.min(firstSeq, drop.fromSeq);
-    for (const drop of this.#pending) firstSeq = Math.min(firstSeq, drop.fromSeq);
-    for (const drop of this.#taken) firstSeq = Math.min(firstSeq, drop.fromSeq);
-    return firstSeq;
+    return firstOf(this.#untold());
+  }
+
+  /** What of a range comes before the first loss in it that a power cut would leave untold. */
+  securedPart({ fromSeq, toSeq }: NumberRange): NumberRange {
+    const within = [...this.#untold(), ...this.#told].filter(
+      (loss) => loss.fromSeq <= toSeq && loss.toSeq >= fromSeq,
+    );
+    return { fromSeq, toSeq: Math.min(toSeq, firstOf(within) - 1) };
   }
 
   /** How many of the numbers from `fromSeq` to `toSeq` are known to be missing; forgets those. */
   passed(fromSeq: number, toSeq: number): number {
-    let missing = this.#passHoles(fromSeq, toSeq);
+    let missing = this.#holes.count({ fromSeq, toSeq });
+    for (const holes of [this.#holes, this.#toldHoles]) holes.remove({ fromSeq: 1, toSeq });
     for (const [firstSeq, lastSeq] of this.#known) {
       missing += Math.max(0, Math.min(toSeq, lastSeq) - Math.max(fromSeq, firstSeq) + 1);
       if (lastSeq <= toSeq) this.#known.delete(firstSeq);
@@ -163,22 +170,15 @@ export class Losses {
     return missing;
   }
 
-  /** Whether all of these numbers, younger than most, were given up among others. */
-  #isHole(fromSeq: number, toSeq: number): boolean {
-    const hole = this.#holes.findLast((hole) => hole.fromSeq <= toSeq);
-    return hole !== undefined && hole.fromSeq <= fromSeq && fromSeq <= toSeq && toSeq <= hole.toSeq;
+  /** Whether nothing lies between a loss and `fromSeq`, or only what was given up before. */
+  #follows({ toSeq }: Drop, fromSeq: number): boolean {
+    const between = { fromSeq: toSeq + 1, toSeq: fromSeq - 1 };
+    return between.toSeq - between.fromSeq + 1 === this.#holes.count(between);
   }
 
-  #passHoles(fromSeq: number, toSeq: number): number {
-    let missing = 0;
-    let passed = 0;
-    for (const hole of this.#holes) {
-      if (hole.fromSeq > toSeq) break;
-      missing += Math.max(0, Math.min(toSeq, hole.toSeq) - Math.max(fromSeq, hole.fromSeq) + 1);
-      if (hole.toSeq <= toSeq) passed++;
-    }
-    if (passed > 0) this.#holes.splice(0, passed);
-    return missing;
+  #untold(): readonly NumberRange[] {
+    const among = this.#among ? [this.#among] : [];
+    return [...among, ...this.#ongoing, ...this.#pending, ...this.#taken];
   }
 
   #endAmong(): void {
@@ -190,4 +190,8 @@ export class Losses {
     for (const [firstSeq, lastSeq] of this.#known) if (firstSeq <= fromSeq && toSeq <= lastSeq) return true;
     return false;
   }
+}
+
+function firstOf(ranges: readonly NumberRange[]): number {
+  return ranges.reduce((first, { fromSeq }) => Math.min(first, fromSeq), Infinity);
 }

@@ -281,7 +281,7 @@ function openState(
 
 /** A killed run may have reported losses in records that are not on flash. */
 function toldByLastRun({ ackedSeq, securedSeq }: Start, lastSeq: number) {
-  return securedSeq < ackedSeq ? [{ fromSeq: securedSeq + 1, reportSeq: lastSeq }] : [];
+  return securedSeq < ackedSeq ? [{ fromSeq: securedSeq + 1, toSeq: ackedSeq, reportSeq: lastSeq }] : [];
 }
 
 function firstDropped({ drops }: Start): number {

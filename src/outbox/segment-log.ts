@@ -176,13 +176,16 @@ export class SegmentLog {
     return this.freeSegments + reusable.length;
   }
 
+  /** Lets go of the segment that would be used again next. False: there is none. */
+  reuse(ackedSeq: number): boolean {
+    const old = this.reusable(ackedSeq);
+    if (old !== undefined) this.#release(old);
+    return old !== undefined;
+  }
+
   /** Goes on in another segment, an old one before a new one. False: there is no room for one. */
   advance(firstSeq: number, ackedSeq: number): boolean {
-    while (!this.#segmentFiles.anyUnused) {
-      const old = this.reusable(ackedSeq);
-      if (old === undefined) break;
-      this.#release(old);
-    }
+    while (!this.#segmentFiles.anyUnused && this.reuse(ackedSeq));
     const target = this.#segmentFiles.open(this.segments);
     if (target === undefined) return false;
     const counts = { recordsBefore: this.#records, bytesBefore: this.#bytes };

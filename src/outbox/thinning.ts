@@ -128,7 +128,8 @@ export class Thinning {
       const [oldest] = plan.sources;
       // Nothing that waits would be left at the very beginning.
       if (oldest === undefined) return false;
-      if (yield* this.#carryOut(plan)) losses.thinnedAnew(oldest.header.firstSeq);
+      if (yield* this.#carryOut(plan))
+        losses.thinnedAnew({ fromSeq: oldest.header.firstSeq, toSeq: plan.sources.at(-1)!.lastSeq });
       return true;
     }
     return false;

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { Losses } from "../../src/audit/losses.ts";
+import { RangeSet } from "../../src/audit/ranges.ts";
 import type { OutboxOptions } from "../../src/outbox/open.ts";
 import type { Drop, Outbox } from "../../src/outbox/outbox.ts";
 import { type FaultyFiles, faultyFiles } from "./faulty-files.ts";
@@ -96,4 +98,77 @@ describe("an outbox that thins when it is full", () => {
     expect(seqs.length + total(drops)).toBe(3_000);
     expect(rig.disk.usedBytes(FOLDER)).toBeLessThanOrEqual(rig.options.maxSizeBytes);
   });
+});
+
+/** Judged as a consumer would: whatever of the first `given` numbers was not delivered, the accounts allow for. */
+function expectAccounted(given: number, delivered: readonly number[], drops: readonly Drop[]): void {
+  const received = new RangeSet();
+  for (const seq of delivered) received.add(seq);
+  const losses = new Losses();
+  for (const { fromSeq, toSeq, count, reason } of drops)
+    losses.drop({ from: fromSeq, to: toSeq, count }, reason);
+  expect(losses.missing(received.gaps(1, given))).toEqual([]);
+}
+
+describe("an outbox that gives up readings before events", () => {
+  const modes = ["drop_oldest", "thin"] as const;
+
+  test.each(modes)(
+    "does so again after a burst that was not on flash yet cost it whole segments (%s)",
+    async (whenFull) => {
+      const outbox = await new Rig({ ...SIXTEEN, whenFull }, undefined, seriesOf).open();
+      await fill(outbox, 1_000);
+      for (let seq = 1_001; seq <= 2_000; seq++) outbox.append(bytesOf(seq));
+      await fill(outbox, 2_000);
+      const { seqs, drops } = settle(outbox);
+      expect(seqs.filter((seq) => seq > 2_000 && name(seq) === "event")).toEqual(
+        events(4_000).filter((seq) => seq > 2_000),
+      );
+      expectAccounted(4_000, seqs, drops);
+    },
+  );
+
+  test.each(modes)(
+    "tells what it gave up of the backlog though younger records were read first (%s)",
+    async (whenFull) => {
+      const outbox = await new Rig({ ...SIXTEEN, whenFull }, undefined, seriesOf).open();
+      await fill(outbox, 2_000);
+      outbox.peek(1_200, 20);
+      const { seqs, drops } = settle(outbox);
+      expectAccounted(2_000, seqs, drops);
+      expect(seqs.length + total(drops)).toBe(2_000);
+    },
+  );
+
+  test.each(modes)(
+    "tells after a kill what it gave up between records acknowledged ahead (%s)",
+    async (whenFull) => {
+      const rig = new Rig({ ...SIXTEEN, whenFull }, undefined, seriesOf);
+      const killed = await rig.open();
+      await fill(killed, 2_000);
+      const ahead = killed.peek(700, 20).map(({ seq }) => seq);
+      killed.ackAhead(ahead[0]!, ahead.at(-1)!);
+      rig.kill();
+      const { seqs, drops } = settle(await rig.open());
+      expectAccounted(2_000, [...ahead, ...seqs], drops);
+    },
+  );
+
+  test.each(modes)(
+    "tells again, with the larger count, of what it thins while a page of it is under way (%s)",
+    async (whenFull) => {
+      const outbox = await new Rig({ ...SIXTEEN, whenFull }, undefined, seriesOf).open();
+      await fill(outbox, 900);
+      const page = outbox.peek(1, 60).map(({ seq }) => seq);
+      await fill(outbox, 600);
+      // The link breaks, and comes back: the page goes out again in part, and then its acknowledgement is there.
+      outbox.peek(1, 2);
+      const before = outbox.takeDrops();
+      outbox.ack(page.at(-1)!);
+      const { seqs, drops: after } = settle(outbox);
+      const drops = [...before, ...after];
+      expectAccounted(1_500, [...page, ...seqs], drops);
+      for (const { fromSeq, toSeq, count } of drops) expect(count).toBeLessThanOrEqual(toSeq - fromSeq + 1);
+    },
+  );
 });

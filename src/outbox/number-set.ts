@@ -1,0 +1,74 @@
+import type { NumberRange } from "./ahead.ts";
+
+/** Numbers, as ranges that do not touch: cheap where they mostly come in order. */
+export class NumberSet {
+  #ranges: NumberRange[] = [];
+
+  add({ fromSeq, toSeq }: NumberRange): void {
+    const from = this.#firstReaching(fromSeq - 1);
+    let end = from;
+    while (end < this.#ranges.length && this.#ranges[end]!.fromSeq <= toSeq + 1) end++;
+    const first = this.#ranges[from];
+    const last = this.#ranges[end - 1];
+    const whole = {
+      fromSeq: Math.min(fromSeq, end > from ? first!.fromSeq : fromSeq),
+      toSeq: Math.max(toSeq, end > from ? last!.toSeq : toSeq),
+    };
+    this.#ranges.splice(from, end - from, whole);
+  }
+
+  /** Those of a range that are not in here. */
+  missing({ fromSeq, toSeq }: NumberRange): NumberRange[] {
+    const missing: NumberRange[] = [];
+    let nextSeq = fromSeq;
+    for (const range of this.#within({ fromSeq, toSeq })) {
+      if (range.fromSeq > nextSeq) missing.push({ fromSeq: nextSeq, toSeq: range.fromSeq - 1 });
+      nextSeq = range.toSeq + 1;
+    }
+    if (nextSeq <= toSeq) missing.push({ fromSeq: nextSeq, toSeq });
+    return missing;
+  }
+
+  /** How many of a range are in here. */
+  count(range: NumberRange): number {
+    return sizeOf(this.#within(range));
+  }
+
+  remove({ fromSeq, toSeq }: NumberRange): void {
+    const from = this.#firstReaching(fromSeq);
+    const found = this.#within({ fromSeq, toSeq });
+    const left: NumberRange[] = [];
+    for (const part of this.#ranges.slice(from, from + found.length)) {
+      if (part.fromSeq < fromSeq) left.push({ fromSeq: part.fromSeq, toSeq: fromSeq - 1 });
+      if (part.toSeq > toSeq) left.push({ fromSeq: toSeq + 1, toSeq: part.toSeq });
+    }
+    this.#ranges.splice(from, found.length, ...left);
+  }
+
+  #within({ fromSeq, toSeq }: NumberRange): NumberRange[] {
+    const within: NumberRange[] = [];
+    for (let at = this.#firstReaching(fromSeq); at < this.#ranges.length; at++) {
+      const range = this.#ranges[at]!;
+      if (range.fromSeq > toSeq) break;
+      within.push({ fromSeq: Math.max(range.fromSeq, fromSeq), toSeq: Math.min(range.toSeq, toSeq) });
+    }
+    return within;
+  }
+
+  /** Where the first range is that ends at `seq` or behind it. */
+  #firstReaching(seq: number): number {
+    let low = 0;
+    let high = this.#ranges.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#ranges[middle]!.toSeq < seq) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+/** How many numbers ranges hold that do not overlap. */
+export function sizeOf(ranges: readonly NumberRange[]): number {
+  return ranges.reduce((sum, { fromSeq, toSeq }) => sum + toSeq - fromSeq + 1, 0);
+}
