@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import type { Config } from "../config/config.ts";
 import { linuxClock } from "../device/linux/clock.ts";
 import { BOOT_TIMES, parseBootTimes } from "../node/boot-times.ts";
-import { type ForecastJson, forecastJson, predict } from "../node/forecast.ts";
+import { type ForecastJson, forecastJson, limitsOf, predict } from "../node/forecast.ts";
 import { outboxOptions } from "../node/outbox-options.ts";
 import type { NodeView } from "../node/view.ts";
 import { nodeFiles } from "../outbox/files/node.ts";
@@ -102,10 +102,7 @@ async function forecastOf(
     if (answer) return (answer.value as NodeView).forecast;
   }
   if (intake === undefined || config === undefined) return forecastJson({});
-  const { max_size: maxSizeBytes, max_age: maxAgeMs } = config.buffer;
-  return forecastJson(
-    predict(intake, { depth, depthBytes, stored, roomBytes: maxSizeBytes, maxSizeBytes, maxAgeMs }),
-  );
+  return forecastJson(predict(intake, { depth, depthBytes, stored, ...limitsOf(outboxOptions(config)) }));
 }
 
 function look(path: string, tail: string | undefined): Inspection {

@@ -1,11 +1,12 @@
 import type { Clock } from "../device/clock.ts";
+import { type OutboxOptions, roomBytes } from "../outbox/open.ts";
 import type { OutboxStatus } from "../outbox/outbox.ts";
 import type { Stored } from "../outbox/stored.ts";
 import type { ProcessVitals } from "./vitals.ts";
 
 /** What the node's own measurements say of the days to come. What is not known yet is absent. */
 export interface Forecast {
-  /** How long the node can be without a broker before it must drop records, from now on. */
+  /** How long the node can be without a broker before it must give up records, from now on: drop some, or thin old readings out. */
   readonly offlineMs?: number;
   /** What ends that time: the outbox's size, its `max_age`, or the disk. */
   readonly limitedBy?: "max_size" | "max_age" | "disk";
@@ -18,8 +19,7 @@ export interface ForecastOptions {
   readonly clock: Clock;
   readonly vitals: ProcessVitals;
   readonly outbox: () => OutboxStatus;
-  readonly maxSizeBytes: number;
-  readonly maxAgeMs: number;
+  readonly options: OutboxOptions;
 }
 
 /** Measures how fast records come and flash is written. */
@@ -50,7 +50,7 @@ interface Look {
 }
 
 export function createForecaster(options: ForecastOptions): Forecaster {
-  const { clock, vitals, maxSizeBytes, maxAgeMs } = options;
+  const { clock, vitals } = options;
   const look = (): Look => {
     const { appended, appendedBytes } = options.outbox();
     return {
@@ -68,7 +68,7 @@ export function createForecaster(options: ForecastOptions): Forecaster {
       const now = look();
       const elapsedMs = now.atMs - then.atMs;
       const { depth, depthBytes, diskBytes, stored } = options.outbox();
-      const roomBytes = Math.min(maxSizeBytes, diskBytes + (diskFreeBytes ?? Number.POSITIVE_INFINITY));
+      const available = diskFreeBytes === undefined ? undefined : diskBytes + diskFreeBytes;
       return {
         ...(elapsedMs >= LEAST_INTAKE_MS &&
           predict(
@@ -77,7 +77,7 @@ export function createForecaster(options: ForecastOptions): Forecaster {
               payloadBytes: now.payloadBytes - then.payloadBytes,
               elapsedMs,
             },
-            { depth, depthBytes, stored, roomBytes, maxSizeBytes, maxAgeMs },
+            { depth, depthBytes, stored, ...limitsOf(options.options, available) },
           )),
         ...(elapsedMs >= LEAST_FLASH_MS &&
           now.flashBytes !== undefined &&
@@ -109,21 +109,28 @@ export interface Room {
   readonly depthBytes: number;
   /** What is on disk now. */
   readonly stored: Stored;
-  /** What the outbox may take and the disk has. */
+  /** What readings may take, and the disk has. */
   readonly roomBytes: number;
-  readonly maxSizeBytes: number;
+  /** The same with a disk that has enough. */
+  readonly mostBytes: number;
   readonly maxAgeMs: number;
+}
+
+/** Of an outbox of these options. `availableBytes`: what the disk has for it, with what it takes already; absent: enough. */
+export function limitsOf(options: OutboxOptions, availableBytes?: number) {
+  const mostBytes = roomBytes(options);
+  return { roomBytes: roomBytes(options, availableBytes), mostBytes, maxAgeMs: options.maxAgeMs };
 }
 
 /** How long there is room for what waits already and for what will come at the same rate. */
 export function predict({ records, payloadBytes, elapsedMs }: Intake, room: Room): Forecast {
   const recordsPerDay = (records / elapsedMs) * WINDOW_MS;
   if (records === 0) return { recordsPerDay };
-  const { depth, depthBytes, stored, roomBytes, maxSizeBytes, maxAgeMs } = room;
-  const freeBytes = Math.max(0, roomBytes - roomOf(depth, depthBytes, stored));
+  const { depth, depthBytes, stored, mostBytes, maxAgeMs } = room;
+  const freeBytes = Math.max(0, room.roomBytes - roomOf(depth, depthBytes, stored));
   const fullInMs = (freeBytes * elapsedMs) / roomOf(records, payloadBytes, stored);
   if (fullInMs > maxAgeMs) return { offlineMs: maxAgeMs, limitedBy: "max_age", recordsPerDay };
-  const limitedBy = roomBytes < maxSizeBytes ? "disk" : "max_size";
+  const limitedBy = room.roomBytes < mostBytes ? "disk" : "max_size";
   return { offlineMs: fullInMs, limitedBy, recordsPerDay };
 }
 

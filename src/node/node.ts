@@ -204,8 +204,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     clock,
     vitals: parts.vitals,
     outbox: () => outbox.status(),
-    maxSizeBytes: config.buffer.max_size,
-    maxAgeMs: config.buffer.max_age,
+    options: outboxOptions(config),
   });
   const health = createHealth({
     spell: convention.health,

@@ -70,6 +70,16 @@ export function smallestSizeBytes(maxRecordBytes = DEFAULT_RECORD_BYTES): number
 }
 
 /**
+ * What readings may take: whole segments, of which one stays free. `availableBytes`: what the disk has for segments,
+ * those included that are there.
+ */
+export function roomBytes(options: OutboxOptions, availableBytes = Number.POSITIVE_INFINITY): number {
+  const { segmentBytes } = checkSizes(options);
+  const bytes = Math.min(options.maxSizeBytes - SMALL_FILES_BYTES, availableBytes);
+  return Math.max(0, Math.floor(bytes / segmentBytes) - 1) * segmentBytes;
+}
+
+/**
  * Opens the outbox in a folder, which is made where absent, and takes it for this process alone. Whatever the last run
  * left behind, this needs no human: what is intact is used, what is not is set aside, what is lost is told.
  *

@@ -25,7 +25,9 @@ test.each([
   send(5, "event/dropped", { from_seq: 3, to_seq: 4, count: 2, reason: "full" });
   send(10, "event/boot", { boot: 2, stream: "9f2c41aa", skipped: { from_seq: 6, to_seq: 9 } });
   send(12, "telemetry/air", { temperature: 21.6 });
-  expect(ledger.verdict()).toMatchObject({ received: 5, dropped: 2, skipped: 4, lost: 1, boots: 2 });
+  for (const seq of [13, 15, 17]) send(seq, "telemetry/air", { temperature: 21.7 });
+  send(18, "event/dropped", { from_seq: 13, to_seq: 17, count: 2, reason: "thinned" });
+  expect(ledger.verdict()).toMatchObject({ received: 9, dropped: 4, skipped: 4, lost: 1, boots: 2 });
 });
 
 test("what is no record stays what it is", () => {

@@ -7,8 +7,10 @@ import { contractSpelling } from "../../../src/mqtt/convention/spelling.ts";
 import { type OpenLink, type Outgoing, PublishRefusedError } from "../../../src/mqtt/link/link.ts";
 import { createUplink, type UplinkOptions } from "../../../src/mqtt/uplink/uplink.ts";
 import { memoryDisk } from "../../../src/outbox/files/memory.ts";
-import { openOutbox } from "../../../src/outbox/open.ts";
+import { type OutboxOptions, openOutbox } from "../../../src/outbox/open.ts";
+import type { SeriesOf } from "../../../src/outbox/thinning.ts";
 import { createRecorder } from "../../../src/record/recorder.ts";
+import { seriesOf } from "../../../src/record/series.ts";
 import { memoryOutbox, reading } from "./memory-outbox.ts";
 
 interface Answered {
@@ -61,7 +63,11 @@ const turns = async (count = 6) => {
   for (let turn = 0; turn < count; turn++) await new Promise(setImmediate);
 };
 
-async function durable(options: Partial<UplinkOptions> = {}) {
+async function durable(
+  options: Partial<UplinkOptions> = {},
+  limits: Partial<OutboxOptions> = {},
+  seriesOf?: SeriesOf,
+) {
   const clock = new VirtualClock({ wallMs: Date.UTC(2026, 0, 1) });
   const mount = memoryDisk().mount();
   const outbox = await openOutbox(
@@ -71,8 +77,9 @@ async function durable(options: Partial<UplinkOptions> = {}) {
       maxAgeMs: 1e12,
       whenFull: "drop_oldest",
       syncAfterMs: 3_600_000,
+      ...limits,
     },
-    { files: mount, clock, random: () => 0.5 },
+    { files: mount, clock, random: () => 0.5, ...(seriesOf && { seriesOf }) },
   );
   let online = false;
   const recorder = createRecorder(outbox, clock, () => online);
@@ -318,6 +325,32 @@ describe("resend", () => {
     const ledger = new Ledger("n1");
     for (const { json } of heard) ledger.observe("telemetry/air", JSON.stringify(json));
     expect(ledger.verdict()).toMatchObject({ duplicates: 0, resent: 501, lost: 0 });
+    link.abandon(new Error("done"));
+  });
+
+  test("publishes again what was kept where readings were thinned out, and names the others as missing", async () => {
+    const small = { maxSizeBytes: 20 * 1024 + 8 * 4096, segmentBytes: 4096, maxRecordBytes: 1024 };
+    const thin = { ...small, whenFull: "thin", syncAfterMs: 0 } as const;
+    const node = await durable({ ratePerSecond: 0 }, thin, seriesOf);
+    for (let value = 2; value <= 500; value++) node.take(value);
+    const { givenUp, firstSeq } = node.outbox.status();
+    expect(firstSeq).toBe(1);
+    expect(givenUp).toBeGreaterThan(50);
+    const { link, heard } = fakeLink(node.clock);
+    void node.uplink.run(link);
+    await node.clock.advance(2_000);
+    expect(node.outbox.status().depth).toBe(0);
+    const kept = heard.map(({ seq }) => seq);
+    expect(kept).toHaveLength(500 - givenUp);
+    const again = await node.clock.run(node.uplink.resend(1, 500));
+    expect(again).toMatchObject({ resent: kept.length, waiting: 0, missing_count: givenUp });
+    expect(heard.slice(kept.length).map(({ seq }) => seq)).toEqual(kept);
+    const gone = Array.from({ length: 500 }, (_, nth) => nth + 1).filter((seq) => !kept.includes(seq));
+    const named = again.missing.flatMap(({ from_seq, to_seq }) =>
+      gone.filter((seq) => seq >= from_seq && seq <= to_seq),
+    );
+    expect(named).toEqual(gone.slice(0, named.length));
+    expect(again.missing).toHaveLength(16);
     link.abandon(new Error("done"));
   });
 
