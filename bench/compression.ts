@@ -1,7 +1,7 @@
 import { seededRandom } from "../src/device/random.ts";
 import { VirtualClock } from "../src/device/sim/clock.ts";
-import { packBlock, unpackBlock } from "../src/outbox/block.ts";
-import { type LogEntry, storedBytes } from "../src/outbox/segment-format.ts";
+import { packBlock, unpackBlock } from "../src/outbox/segments/block.ts";
+import { type LogEntry, storedBytes } from "../src/outbox/segments/segment-format.ts";
 import { encodeSample, fieldsToJson } from "../src/record/record.ts";
 import type { Figure, Part } from "./figure.ts";
 

@@ -2,7 +2,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { WhenFull } from "../src/outbox/log-writer.ts";
+import type { WhenFull } from "../src/outbox/intake/log-writer.ts";
 import { encodeSample, fieldsToJson } from "../src/record/record.ts";
 import type { Bench, Figure, Part } from "./figure.ts";
 import { openStore } from "./store.ts";

@@ -1,7 +1,6 @@
 import type { Clock } from "../device/clock.ts";
 import { type OutboxOptions, roomBytes } from "../outbox/open.ts";
-import type { OutboxStatus } from "../outbox/outbox.ts";
-import type { Stored } from "../outbox/stored.ts";
+import type { OutboxStatus, Stored } from "../outbox/outbox.ts";
 import type { ProcessVitals } from "./vitals.ts";
 
 /** What the node's own measurements say of the days to come. What is not known yet is absent. */

@@ -1,16 +1,16 @@
 import { strict as assert } from "node:assert";
 import type { Clock } from "../device/clock.ts";
-import type { Delivery } from "./delivery.ts";
-import type { Intake } from "./intake.ts";
-import type { Losses } from "./losses.ts";
+import type { Delivery } from "./delivery/delivery.ts";
+import type { Losses } from "./delivery/losses.ts";
+import type { Intake } from "./intake/intake.ts";
+import type { Worker } from "./intake/worker.ts";
 import type { Drop, Entry, Opening, Outbox, OutboxStatus, StoredRecord } from "./outbox.ts";
-import type { ProgressFile } from "./progress.ts";
-import { knownTimeMs } from "./segment-format.ts";
-import type { SegmentLog } from "./segment-log.ts";
-import { givenUpBeyond, storedIn, waitingBeyond, withoutAhead } from "./stored.ts";
+import { knownTimeMs } from "./segments/segment-format.ts";
+import type { SegmentLog } from "./segments/segment-log.ts";
+import { givenUpBeyond, storedIn, waitingBeyond, withoutAhead } from "./segments/stored.ts";
+import type { ProgressFile } from "./state/progress.ts";
 import { Waiters } from "./waiters.ts";
-import type { Waiting } from "./waiting.ts";
-import type { Worker } from "./worker.ts";
+import type { Waiting } from "./young/waiting.ts";
 
 const EXPIRY_CHECK_MS = 60_000;
 /** Pause between attempts while the disk refuses reads. */

@@ -1,17 +1,17 @@
-import { Ahead } from "./ahead.ts";
+import { LeftOut } from "./delivery/left-out.ts";
 import { type FileLayer, isAbsent } from "./files/files.ts";
-import { LOCK } from "./folder.ts";
-import { Head } from "./head.ts";
-import { type StoredIntake, storedIntake } from "./intake-rate.ts";
-import { LeftOut } from "./left-out.ts";
-import { lockOwner } from "./lock.ts";
-import { findEnd } from "./log-end.ts";
-import { LogReader } from "./log-reader.ts";
-import type { Entry } from "./outbox.ts";
-import { knownTimeMs, type LogEntry } from "./segment-format.ts";
-import { givenUpBeyond, type Stored, storedIn, waitingBeyond, withoutAhead } from "./stored.ts";
-import { intact, type Survey, survey } from "./survey.ts";
-import { readTail, tailFolder } from "./tail.ts";
+import type { Entry, Stored } from "./outbox.ts";
+import { Head } from "./segments/head.ts";
+import { type StoredIntake, storedIntake } from "./segments/intake-rate.ts";
+import { findEnd } from "./segments/log-end.ts";
+import { LogReader } from "./segments/log-reader.ts";
+import { knownTimeMs, type LogEntry } from "./segments/segment-format.ts";
+import { givenUpBeyond, storedIn, waitingBeyond, withoutAhead } from "./segments/stored.ts";
+import { intact, type Survey, survey } from "./segments/survey.ts";
+import { Ahead } from "./state/ahead.ts";
+import { LOCK } from "./state/folder.ts";
+import { lockOwner } from "./state/lock.ts";
+import { readTail, tailFolder } from "./young/tail.ts";
 
 /** A record on disk, as people look at it. */
 export interface StoredEntry extends Entry {

@@ -1,33 +1,33 @@
 import type { Clock } from "../device/clock.ts";
 import type { Random } from "../device/random.ts";
-import { sparseBytesMax } from "./block.ts";
-import { Delivery } from "./delivery.ts";
+import { Delivery } from "./delivery/delivery.ts";
+import { Losses } from "./delivery/losses.ts";
 import { DurableOutbox } from "./durable-outbox.ts";
 import type { FileLayer } from "./files/files.ts";
-import { LOCK, PROGRESS, SMALL_FILES_BYTES, STATE, segmentPath, setAside } from "./folder.ts";
-import { Intake } from "./intake.ts";
-import { takeLock } from "./lock.ts";
-import { findEnd } from "./log-end.ts";
-import type { WhenFull } from "./log-writer.ts";
-import { Losses } from "./losses.ts";
+import { Intake } from "./intake/intake.ts";
+import type { WhenFull } from "./intake/log-writer.ts";
+import { type SeriesOf, Thinning } from "./intake/thinning.ts";
+import { Worker } from "./intake/worker.ts";
 import type { Outbox } from "./outbox.ts";
-import { type Progress, ProgressFile, type ProgressTail } from "./progress.ts";
-import { decideStart, RESERVED_BLOCK, type Start } from "./recovery.ts";
-import type { Segment } from "./segment.ts";
+import { decideStart, type Start } from "./recovery.ts";
+import { sparseBytesMax } from "./segments/block.ts";
+import { findEnd } from "./segments/log-end.ts";
+import type { Segment } from "./segments/segment.ts";
 import {
   GAP_BYTES,
   HEADER_BYTES,
   RECORD_HEADER_BYTES,
   REWRITTEN_HEADER_BYTES,
   storedBytes,
-} from "./segment-format.ts";
-import { SegmentLog } from "./segment-log.ts";
-import { StateFile } from "./state.ts";
-import { intact, type Survey, survey } from "./survey.ts";
-import { type FoundTail, findTail, Tail } from "./tail.ts";
-import { type SeriesOf, Thinning } from "./thinning.ts";
-import { Waiting } from "./waiting.ts";
-import { Worker } from "./worker.ts";
+} from "./segments/segment-format.ts";
+import { SegmentLog } from "./segments/segment-log.ts";
+import { intact, type Survey, survey } from "./segments/survey.ts";
+import { LOCK, PROGRESS, SMALL_FILES_BYTES, STATE, segmentPath, setAside } from "./state/folder.ts";
+import { takeLock } from "./state/lock.ts";
+import { type Progress, ProgressFile, type ProgressTail } from "./state/progress.ts";
+import { RESERVED_BLOCK, StateFile } from "./state/state.ts";
+import { type FoundTail, findTail, Tail } from "./young/tail.ts";
+import { Waiting } from "./young/waiting.ts";
 
 export interface OutboxOptions {
   /** The folder. Files of others in it are left alone. */

@@ -1,4 +1,13 @@
-import type { Stored } from "./stored.ts";
+/** How many records, and the bytes of their payloads. */
+export interface Amount {
+  readonly records: number;
+  readonly payloadBytes: number;
+}
+
+/** Records on disk, acknowledged ones among them, and the room that they take there, compressed or not. */
+export interface Stored extends Amount {
+  readonly bytes: number;
+}
 
 /** A record as it is read back. */
 export interface Entry {

@@ -1,11 +1,10 @@
-import { Ahead, type NumberRange } from "./ahead.ts";
 import type { Drop, Opening } from "./outbox.ts";
-import type { Progress } from "./progress.ts";
-import { type GapKind, gap, type LogEntry } from "./segment-format.ts";
-import type { State } from "./state.ts";
-
-/** Numbers reserved on flash at a time. */
-export const RESERVED_BLOCK = 4096;
+import { type GapKind, gap, type LogEntry } from "./segments/segment-format.ts";
+import { Ahead, type NumberRange } from "./state/ahead.ts";
+import type { Progress } from "./state/progress.ts";
+import type { State } from "./state/state.ts";
+import { RESERVED_BLOCK } from "./state/state.ts";
+import type { TailRemains } from "./young/tail.ts";
 
 /** What is known when an outbox is opened. */
 export interface Remains {
@@ -22,15 +21,6 @@ export interface Remains {
   readonly tail?: TailRemains | undefined;
   /** Files were there that could not be read, or were not what they should be. */
   readonly damaged: boolean;
-}
-
-export interface TailRemains {
-  /** In order of their numbers. */
-  readonly records: readonly LogEntry[];
-  readonly lastSeq: number;
-  readonly progress: Progress | undefined;
-  /** Nothing of it is missing, as far as can be seen. */
-  readonly whole: boolean;
 }
 
 /** Where a run begins. */

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { AHEAD_MAX, Ahead } from "../../src/outbox/ahead.ts";
 import { inspectOutbox } from "../../src/outbox/inspect.ts";
 import type { Outbox } from "../../src/outbox/outbox.ts";
+import { AHEAD_MAX, Ahead } from "../../src/outbox/state/ahead.ts";
 import { FOLDER, Rig, TAIL } from "./rig.ts";
 
 const record = (seq: number) => Buffer.from(`record ${String(seq).padStart(20)}`);

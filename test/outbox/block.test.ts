@@ -1,9 +1,9 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../../src/device/random.ts";
-import { BLOCK_MAX_BYTES, packBlock, unpackBlock, weigh } from "../../src/outbox/block.ts";
 import type { Outbox } from "../../src/outbox/outbox.ts";
-import type { LogEntry } from "../../src/outbox/segment-format.ts";
+import { BLOCK_MAX_BYTES, packBlock, unpackBlock, weigh } from "../../src/outbox/segments/block.ts";
+import type { LogEntry } from "../../src/outbox/segments/segment-format.ts";
 import { drain, fill, numbers, Rig, record, TAIL } from "./rig.ts";
 
 const entry = (seq: number, wallMs: number, payload: Uint8Array): LogEntry => ({

@@ -7,7 +7,7 @@ import {
   encodeHeader,
   encodeRecord,
   gap,
-} from "../../src/outbox/segment-format.ts";
+} from "../../src/outbox/segments/segment-format.ts";
 import { FOLDER, fill, numbers, Rig } from "./rig.ts";
 
 /** A reader written from FORMAT.md alone. */

@@ -2,9 +2,9 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { FileLayer } from "../../src/outbox/files/files.ts";
 import { inspectOutbox } from "../../src/outbox/inspect.ts";
-import { LogReader } from "../../src/outbox/log-reader.ts";
 import type { Outbox } from "../../src/outbox/outbox.ts";
-import { survey } from "../../src/outbox/survey.ts";
+import { LogReader } from "../../src/outbox/segments/log-reader.ts";
+import { survey } from "../../src/outbox/segments/survey.ts";
 import { faultyFiles } from "./faulty-files.ts";
 import { FOLDER, fill, nameOf, numbers, Rig, TAIL } from "./rig.ts";
 

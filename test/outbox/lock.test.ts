@@ -6,7 +6,7 @@ import { seededRandom } from "../../src/device/random.ts";
 import type { FileLayer } from "../../src/outbox/files/files.ts";
 import { type MemoryDisk, type Mount, memoryDisk } from "../../src/outbox/files/memory.ts";
 import { nodeFiles } from "../../src/outbox/files/node.ts";
-import { lockOwner, OutboxLockedError, takeLock } from "../../src/outbox/lock.ts";
+import { lockOwner, OutboxLockedError, takeLock } from "../../src/outbox/state/lock.ts";
 import { fill, Rig } from "./rig.ts";
 
 const root = mkdtempSync(join(tmpdir(), "fieldpost-lock-"));

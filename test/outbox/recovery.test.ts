@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import type { Progress } from "../../src/outbox/progress.ts";
 import { decideStart, type Remains } from "../../src/outbox/recovery.ts";
-import { gap } from "../../src/outbox/segment-format.ts";
-import type { State } from "../../src/outbox/state.ts";
+import { gap } from "../../src/outbox/segments/segment-format.ts";
+import type { Progress } from "../../src/outbox/state/progress.ts";
+import type { State } from "../../src/outbox/state/state.ts";
 import { drop } from "./rig.ts";
 
 const BOOT = "b0000001";

@@ -2,9 +2,9 @@ import { seededRandom } from "../../src/device/random.ts";
 import { VirtualClock } from "../../src/device/sim/clock.ts";
 import type { FileLayer } from "../../src/outbox/files/files.ts";
 import { type MemoryDisk, type Mount, memoryDisk } from "../../src/outbox/files/memory.ts";
+import type { SeriesOf } from "../../src/outbox/intake/thinning.ts";
 import { type OutboxOptions, openOutbox } from "../../src/outbox/open.ts";
 import type { Drop, Entry, Outbox } from "../../src/outbox/outbox.ts";
-import type { SeriesOf } from "../../src/outbox/thinning.ts";
 
 export const FOLDER = "/outbox";
 const WALL_MS = Date.UTC(2026, 5, 1);

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import type { FileLayer } from "../../src/outbox/files/files.ts";
 import { memoryDisk } from "../../src/outbox/files/memory.ts";
-import { progressCodec } from "../../src/outbox/progress.ts";
-import { type Codec, readSlots, SlotWriter } from "../../src/outbox/slots.ts";
-import { type State, StateFile, stateCodec } from "../../src/outbox/state.ts";
+import { progressCodec } from "../../src/outbox/state/progress.ts";
+import { type Codec, readSlots, SlotWriter } from "../../src/outbox/state/slots.ts";
+import { type State, StateFile, stateCodec } from "../../src/outbox/state/state.ts";
 
 const counter: Codec<number> = {
   magic: "fptest01",

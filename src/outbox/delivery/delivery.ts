@@ -1,18 +1,18 @@
-import type { Clock } from "../device/clock.ts";
-import { Ahead, type NumberRange } from "./ahead.ts";
-import { type FileLayer, isFileError } from "./files/files.ts";
-import { Head, type HeadPosition } from "./head.ts";
-import { merged, readRange } from "./history.ts";
+import type { Clock } from "../../device/clock.ts";
+import { type FileLayer, isFileError } from "../files/files.ts";
+import type { Entry } from "../outbox.ts";
+import { Head, type HeadPosition } from "../segments/head.ts";
+import { merged, readRange } from "../segments/history.ts";
+import { LogReader } from "../segments/log-reader.ts";
+import type { Segment } from "../segments/segment.ts";
+import { type LogEntry, TIME_UNKNOWN_MS } from "../segments/segment-format.ts";
+import type { SegmentLog } from "../segments/segment-log.ts";
+import { Ahead, type NumberRange } from "../state/ahead.ts";
+import type { ProgressFile } from "../state/progress.ts";
+import type { Tail } from "../young/tail.ts";
+import type { Waiting } from "../young/waiting.ts";
 import { LeftOut } from "./left-out.ts";
-import { LogReader } from "./log-reader.ts";
 import type { Losses } from "./losses.ts";
-import type { Entry } from "./outbox.ts";
-import type { ProgressFile } from "./progress.ts";
-import type { Segment } from "./segment.ts";
-import { type LogEntry, TIME_UNKNOWN_MS } from "./segment-format.ts";
-import type { SegmentLog } from "./segment-log.ts";
-import type { Tail } from "./tail.ts";
-import type { Waiting } from "./waiting.ts";
 
 /** Records counted in one go where they are dropped. */
 const DROP_PAGE = 1_000;

@@ -1,5 +1,5 @@
+import { type FileLayer, isFileError } from "../files/files.ts";
 import { AHEAD_MAX, type NumberRange } from "./ahead.ts";
-import { type FileLayer, isFileError } from "./files/files.ts";
 import { type Codec, type SlotContent, SlotWriter } from "./slots.ts";
 
 /**

@@ -1,11 +1,11 @@
-import { BLOCK_MAX_BYTES, packBlock } from "./block.ts";
-import type { Delivery } from "./delivery.ts";
+import type { Delivery } from "../delivery/delivery.ts";
+import { BLOCK_MAX_BYTES, packBlock } from "../segments/block.ts";
+import { entryBytes, GAP_BYTES, type LogEntry, storedBytes } from "../segments/segment-format.ts";
+import type { SegmentLog } from "../segments/segment-log.ts";
+import type { ProgressFile } from "../state/progress.ts";
+import type { Waiting } from "../young/waiting.ts";
 import type { Numbers } from "./numbers.ts";
-import type { ProgressFile } from "./progress.ts";
-import { entryBytes, GAP_BYTES, type LogEntry, storedBytes } from "./segment-format.ts";
-import type { SegmentLog } from "./segment-log.ts";
 import type { Thinning } from "./thinning.ts";
-import type { Waiting } from "./waiting.ts";
 
 /**
  * What gives way where the log is full: the oldest readings, new ones, or of the older ones every second, every fourth,

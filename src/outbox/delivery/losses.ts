@@ -1,6 +1,6 @@
-import type { NumberRange } from "./ahead.ts";
-import { NumberSet, sizeOf } from "./number-set.ts";
-import type { Drop } from "./outbox.ts";
+import type { Drop } from "../outbox.ts";
+import type { NumberRange } from "../state/ahead.ts";
+import { NumberSet, sizeOf } from "../state/number-set.ts";
 
 /** Losses whose reports are in the log, but perhaps not on flash. */
 interface Told extends NumberRange {

@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import { type FileLayer, isAbsent, isMediumError, type OpenFile } from "./files/files.ts";
+import { type FileLayer, isAbsent, isMediumError, type OpenFile } from "../files/files.ts";
 
 /** Apart by a file-system block, so that no torn write reaches both. */
 const SLOT_DISTANCE_BYTES = 4096;

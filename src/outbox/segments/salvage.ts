@@ -1,4 +1,4 @@
-import { type FileLayer, isFileError } from "./files/files.ts";
+import { type FileLayer, isFileError } from "../files/files.ts";
 import { type Segment, SegmentCursor } from "./segment.ts";
 import { gap, type LogEntry } from "./segment-format.ts";
 

@@ -1,4 +1,4 @@
-import { type GapKind, gap, isGap, type LogEntry, storedBytes } from "./segment-format.ts";
+import { type GapKind, gap, isGap, type LogEntry, storedBytes } from "../segments/segment-format.ts";
 
 /**
  * What belongs into the log before the next record: gaps that explain missing numbers, the records in the tail, and,

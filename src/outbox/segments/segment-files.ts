@@ -1,5 +1,5 @@
-import type { FileLayer, OpenFile } from "./files/files.ts";
-import { type DamagedFile, SMALL_FILES_BYTES, segmentPath } from "./folder.ts";
+import type { FileLayer, OpenFile } from "../files/files.ts";
+import { type DamagedFile, SMALL_FILES_BYTES, segmentPath } from "../state/folder.ts";
 import type { Segment } from "./segment.ts";
 
 export interface SegmentFilesOptions {

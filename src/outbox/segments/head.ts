@@ -1,8 +1,8 @@
+import type { FileLayer } from "../files/files.ts";
+import type { Amount } from "../outbox.ts";
 import { weigh } from "./block.ts";
-import type { FileLayer } from "./files/files.ts";
 import { type Segment, SegmentCursor } from "./segment.ts";
 import type { LogEntry } from "./segment-format.ts";
-import type { Amount } from "./stored.ts";
 
 /** What lies at the acknowledged end of the log. */
 export interface HeadPosition {

@@ -1,10 +1,10 @@
-import { type FileLayer, isMediumError } from "./files/files.ts";
-import { PROGRESS, STATE, segmentNumber, segmentPath } from "./folder.ts";
-import { type Progress, progressCodec } from "./progress.ts";
+import { type FileLayer, isMediumError } from "../files/files.ts";
+import { PROGRESS, STATE, segmentNumber, segmentPath } from "../state/folder.ts";
+import { type Progress, progressCodec } from "../state/progress.ts";
+import { readSlots, type SlotContent } from "../state/slots.ts";
+import { type State, stateCodec } from "../state/state.ts";
 import { countingSegments } from "./rewritten.ts";
 import { readHeader, type Segment } from "./segment.ts";
-import { readSlots, type SlotContent } from "./slots.ts";
-import { type State, stateCodec } from "./state.ts";
 
 /** What a folder holds, read without changing anything: the two small files and each segment's header. */
 export interface Survey {

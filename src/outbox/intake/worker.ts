@@ -1,4 +1,4 @@
-import type { Clock } from "../device/clock.ts";
+import type { Clock } from "../../device/clock.ts";
 
 /** A background loop: sleeps until its work is due, does it, asks again when. */
 export class Worker {

@@ -1,8 +1,8 @@
 import { strict as assert } from "node:assert";
+import type { FileLayer, OpenFile } from "../files/files.ts";
+import type { DamagedFile } from "../state/folder.ts";
 import { BLOCK_MAX_BYTES, weigh } from "./block.ts";
 import type { Draft } from "./draft.ts";
-import type { FileLayer, OpenFile } from "./files/files.ts";
-import type { DamagedFile } from "./folder.ts";
 import type { Segment } from "./segment.ts";
 import { SegmentFiles, type SegmentFilesOptions } from "./segment-files.ts";
 import {

@@ -1,4 +1,4 @@
-import type { FileLayer } from "./files/files.ts";
+import type { FileLayer } from "../files/files.ts";
 import { SLOT_FILE_BYTES } from "./slots.ts";
 
 /** Names in the outbox's folder. Others may keep files there: any other name is theirs. */

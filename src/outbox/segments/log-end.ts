@@ -1,5 +1,5 @@
+import type { FileLayer } from "../files/files.ts";
 import { weigh } from "./block.ts";
-import type { FileLayer } from "./files/files.ts";
 import { type Segment, SegmentCursor } from "./segment.ts";
 
 /** Records in the stream up to an end of the log, and their payload bytes. */

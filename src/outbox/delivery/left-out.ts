@@ -1,6 +1,6 @@
-import type { Ahead, NumberRange } from "./ahead.ts";
-import type { FileLayer } from "./files/files.ts";
-import { type Segment, SegmentCursor } from "./segment.ts";
+import type { FileLayer } from "../files/files.ts";
+import { type Segment, SegmentCursor } from "../segments/segment.ts";
+import type { Ahead, NumberRange } from "../state/ahead.ts";
 
 /** What rewritten segments left out because it was acknowledged ahead: it is neither waiting nor given up. */
 export class LeftOut {

@@ -1,4 +1,4 @@
-import type { FileLayer } from "./files/files.ts";
+import type { FileLayer } from "../files/files.ts";
 import { type Codec, type SlotContent, SlotWriter } from "./slots.ts";
 
 /** What must survive a power cut at any price. Written and synced once in thousands of records. */
@@ -22,6 +22,9 @@ export interface State {
   /** Numbers from here to the run's first are skipped, as long as the run has stored nothing; 0: none. */
   readonly skippedFromSeq: number;
 }
+
+/** Numbers reserved on flash at a time. */
+export const RESERVED_BLOCK = 4096;
 
 const CLEAN = 1;
 const MEMORY_ONLY = 2;

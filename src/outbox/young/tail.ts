@@ -1,17 +1,16 @@
-import type { NumberRange } from "./ahead.ts";
-import { type FileLayer, isAbsent, isFileError, isMediumError } from "./files/files.ts";
-import { PROGRESS, SMALL_FILES_BYTES, segmentPath } from "./folder.ts";
-import { readRange } from "./history.ts";
-import { findEnd } from "./log-end.ts";
-import { LogReader } from "./log-reader.ts";
-import { type Progress, progressCodec } from "./progress.ts";
-import type { TailRemains } from "./recovery.ts";
-import type { Segment } from "./segment.ts";
-import { HEADER_BYTES, type LogEntry, storedBytes } from "./segment-format.ts";
-import { SegmentLog } from "./segment-log.ts";
-import { type SlotContent, SlotWriter } from "./slots.ts";
-import type { State } from "./state.ts";
-import { intact, survey } from "./survey.ts";
+import { type FileLayer, isAbsent, isFileError, isMediumError } from "../files/files.ts";
+import { readRange } from "../segments/history.ts";
+import { findEnd } from "../segments/log-end.ts";
+import { LogReader } from "../segments/log-reader.ts";
+import type { Segment } from "../segments/segment.ts";
+import { HEADER_BYTES, type LogEntry, storedBytes } from "../segments/segment-format.ts";
+import { SegmentLog } from "../segments/segment-log.ts";
+import { intact, survey } from "../segments/survey.ts";
+import type { NumberRange } from "../state/ahead.ts";
+import { PROGRESS, SMALL_FILES_BYTES, segmentPath } from "../state/folder.ts";
+import { type Progress, progressCodec } from "../state/progress.ts";
+import { type SlotContent, SlotWriter } from "../state/slots.ts";
+import type { State } from "../state/state.ts";
 
 const SEGMENTS = 4;
 const SEGMENT_BYTES = 256 * 1024;
@@ -94,6 +93,16 @@ function endsClean(files: FileLayer, { path, endOffset, sizeBytes }: Segment): b
   } finally {
     file.close();
   }
+}
+
+/** What a run that was killed left in its tail. */
+export interface TailRemains {
+  /** In order of their numbers. */
+  readonly records: readonly LogEntry[];
+  readonly lastSeq: number;
+  readonly progress: Progress | undefined;
+  /** Nothing of it is missing, as far as can be seen. */
+  readonly whole: boolean;
 }
 
 /** A tail as the start finds it. */

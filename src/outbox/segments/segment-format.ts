@@ -1,4 +1,4 @@
-/** The bytes of a segment file. FORMAT.md beside this file is the specification; nothing else knows offsets. */
+/** The bytes of a segment file. FORMAT.md of the outbox is the specification; nothing else knows offsets. */
 import { crc32 } from "node:zlib";
 
 /** Of a segment that was appended to, and of one that was rewritten. */

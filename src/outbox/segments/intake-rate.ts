@@ -1,4 +1,4 @@
-import type { FileLayer } from "./files/files.ts";
+import type { FileLayer } from "../files/files.ts";
 import { type Segment, SegmentCursor } from "./segment.ts";
 import { knownTimeMs, type LogEntry } from "./segment-format.ts";
 

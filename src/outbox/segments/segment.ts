@@ -1,5 +1,5 @@
+import type { FileLayer, OpenFile } from "../files/files.ts";
 import { unpackBlock, unpackSparse } from "./block.ts";
-import type { FileLayer, OpenFile } from "./files/files.ts";
 import {
   ALIGNMENT_BYTES,
   claimedBytes,

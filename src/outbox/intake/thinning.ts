@@ -1,10 +1,10 @@
-import type { Delivery } from "./delivery.ts";
-import { Draft } from "./draft.ts";
-import { type FileLayer, isFileError } from "./files/files.ts";
-import type { Losses } from "./losses.ts";
-import { type Segment, SegmentCursor } from "./segment.ts";
-import { gap, isGap, type Level, type LogEntry } from "./segment-format.ts";
-import type { Replacement, SegmentLog } from "./segment-log.ts";
+import type { Delivery } from "../delivery/delivery.ts";
+import type { Losses } from "../delivery/losses.ts";
+import { type FileLayer, isFileError } from "../files/files.ts";
+import { Draft } from "../segments/draft.ts";
+import { type Segment, SegmentCursor } from "../segments/segment.ts";
+import { gap, isGap, type Level, type LogEntry } from "../segments/segment-format.ts";
+import type { Replacement, SegmentLog } from "../segments/segment-log.ts";
 
 /**
  * The series that a record belongs to, one sensor's readings for example, of which some may go where not all find room.

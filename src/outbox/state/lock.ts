@@ -1,5 +1,5 @@
-import type { Random } from "../device/random.ts";
-import { type FileLayer, isFileError, type OpenFile } from "./files/files.ts";
+import type { Random } from "../../device/random.ts";
+import { type FileLayer, isFileError, type OpenFile } from "../files/files.ts";
 
 /** Another process has the outbox open. */
 export class OutboxLockedError extends Error {

@@ -1,17 +1,7 @@
+import type { Amount, Stored } from "../outbox.ts";
 import type { HeadPosition } from "./head.ts";
 import type { LogTotals } from "./log-end.ts";
 import type { Segment } from "./segment.ts";
-
-/** How many records, and the bytes of their payloads. */
-export interface Amount {
-  readonly records: number;
-  readonly payloadBytes: number;
-}
-
-/** Records on disk, acknowledged ones among them, and the room that they take there, compressed or not. */
-export interface Stored extends Amount {
-  readonly bytes: number;
-}
 
 /** What segments hold, oldest first. `totals`: of the stream up to their end. Each header counts what came before it. */
 export function storedIn(segments: readonly Segment[], totals: LogTotals): Stored {

@@ -1,5 +1,5 @@
 /** Which segments count where some were rewritten. FORMAT.md has the rules. */
-import type { FileLayer } from "./files/files.ts";
+import type { FileLayer } from "../files/files.ts";
 import { type Segment, SegmentCursor } from "./segment.ts";
 
 /** Segments that tell of the stream, in order of their numbers, and those whose files are there to be used. */
