@@ -58,11 +58,11 @@ function killAfter(count: number, ...args: readonly string[]): Promise<number> {
   });
 }
 
-test("whatever a process has said it appended is there after SIGKILL, without a hole", async () => {
+test.concurrent("whatever a process has said it appended is there after SIGKILL, without a hole", async () => {
   await keepsEverything(join(root, "outbox"));
 });
 
-test("so it is where the youngest records are in a tail on a tmpfs", async () => {
+test.concurrent("so it is where the youngest records are in a tail on a tmpfs", async () => {
   const tail = mkdtempSync("/dev/shm/fieldpost-test-");
   try {
     await keepsEverything(join(root, "outbox-with-tail"), tail);

@@ -1,7 +1,8 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
 
@@ -37,20 +38,24 @@ writeFileSync(join(folder, "probe.mjs"), probe);
 writeFileSync(join(folder, "node"), `#!/bin/sh\nexec "${process.execPath}" "${folder}/probe.mjs"\n`);
 chmodSync(join(folder, "node"), 0o755);
 
-function run(command: string, env: Readonly<Record<string, string>> = {}): string {
+function run(command: string, env: Readonly<Record<string, string>> = {}): Promise<string> {
   const { UV_THREADPOOL_SIZE: _ours, ...inherited } = process.env;
   const path = `${folder}:${process.env["PATH"]}`;
-  return spawnSync(command, { env: { ...inherited, ...env, PATH: path }, encoding: "utf8" }).stdout;
+  const { stdout } = spawn(command, {
+    env: { ...inherited, ...env, PATH: path },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  return text(stdout);
 }
 
-test(`as the packages start it, ${HUNG_BUSES} hung buses block neither files nor names`, () => {
-  expect(run(startScript)).toBe("file and name");
+test.concurrent(`as the packages start it, ${HUNG_BUSES} hung buses block neither files nor names`, async () => {
+  expect(await run(startScript)).toBe("file and name");
 });
 
-test("with Node's own four threads they would", () => {
-  expect(run(join(folder, "node"))).toBe("blocked");
+test.concurrent("with Node's own four threads they would", async () => {
+  expect(await run(join(folder, "node"))).toBe("blocked");
 });
 
-test("a number that the administrator sets is kept", () => {
-  expect(run(startScript, { UV_THREADPOOL_SIZE: "4" })).toBe("blocked");
+test.concurrent("a number that the administrator sets is kept", async () => {
+  expect(await run(startScript, { UV_THREADPOOL_SIZE: "4" })).toBe("blocked");
 });

@@ -12,7 +12,7 @@ import { startHost } from "./host.ts";
 const program = fileURLToPath(new URL("../../dist/fieldpost.js", import.meta.url));
 const PATIENCE_MS = 30_000;
 
-describe("a Sparkplug node whose process is killed", { timeout: 120_000 }, () => {
+describe.concurrent("a Sparkplug node whose process is killed", { timeout: 120_000 }, () => {
   test.each(["oldest_first", "live_first"])(
     "dies by the number of its birth each time, and loses nothing: %s",
     async (order) => {
