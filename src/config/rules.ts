@@ -1,6 +1,5 @@
 import * as v from "valibot";
-import type { ActuatorValue } from "../actuators/kind.ts";
-import { isOnFor } from "../actuators/kind.ts";
+import { type ActuatorValue, isOnFor } from "../actuators/kind.ts";
 import { actuatorValue } from "../actuators/settings.ts";
 import { type Conflict, conflictsAmong } from "../rules/conflicts.ts";
 import { forMembers, type Rule, type Wishes } from "../rules/rule.ts";

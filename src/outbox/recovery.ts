@@ -2,8 +2,7 @@ import type { Drop, Opening } from "./outbox.ts";
 import { type GapKind, gap, type LogEntry } from "./segments/segment-format.ts";
 import { Ahead, type NumberRange } from "./state/ahead.ts";
 import type { Progress } from "./state/progress.ts";
-import type { State } from "./state/state.ts";
-import { RESERVED_BLOCK } from "./state/state.ts";
+import { RESERVED_BLOCK, type State } from "./state/state.ts";
 import type { TailRemains } from "./young/tail.ts";
 
 /** What is known when an outbox is opened. */

@@ -1,5 +1,4 @@
-import type { State, StateFile } from "../state/state.ts";
-import { RESERVED_BLOCK } from "../state/state.ts";
+import { RESERVED_BLOCK, type State, type StateFile } from "../state/state.ts";
 
 /** Numbers left when the next block is asked for. */
 const RESERVE_AHEAD = RESERVED_BLOCK / 4;
