@@ -263,8 +263,11 @@ describe.concurrent("a second client with the node's client id", () => {
     await node.says(words, 10_000);
     expect(node.log.fields.some((fields) => words.test(String(fields?.["error"])))).toBe(true);
     const { connects } = node.session.status();
+    const startMs = performance.now();
     await pause(3_000);
-    expect(node.session.status().connects - connects).toBeLessThanOrEqual(3_000 / (reconnect.maxMs / 2));
+    // On a busy machine the pause is longer; and it may begin and end with an attempt.
+    const most = Math.floor((performance.now() - startMs) / (reconnect.maxMs / 2)) + 1;
+    expect(node.session.status().connects - connects).toBeLessThanOrEqual(most);
     await other.endAsync(true);
     await node.recovers();
   });
