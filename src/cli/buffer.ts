@@ -177,7 +177,9 @@ function statusText(path: string, outbox: Inspection, forecast: ForecastJson): s
     ...oldest,
     ["numbers", `up to ${lastSeq}, acknowledged up to ${ackedSeq}`],
     ["on disk", formatSizeBytes(diskBytes)],
-    ...(givenUp > 0 ? [["given up", `${givenUp} readings among them, as the outbox was full`]] : []),
+    ...(givenUp > 0
+      ? [["given up", `${givenUp} readings between those that wait, as the outbox was full`]]
+      : []),
     ...forecastRows(forecast),
     ...damaged.map((file) => ["damaged", `${file}: the next start sets it aside`]),
   ]);

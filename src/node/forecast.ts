@@ -1,6 +1,6 @@
 import type { Clock } from "../device/clock.ts";
 import { type OutboxOptions, roomBytes } from "../outbox/open.ts";
-import type { OutboxStatus, Stored } from "../outbox/outbox.ts";
+import type { Held, OutboxStatus, Stored } from "../outbox/outbox.ts";
 import type { ProcessVitals } from "./vitals.ts";
 
 /** What the node's own measurements say of the days to come. What is not known yet is absent. */
@@ -127,14 +127,14 @@ export function predict({ records, payloadBytes, elapsedMs }: Intake, room: Room
   if (records === 0) return { recordsPerDay };
   const { depth, depthBytes, stored, mostBytes, maxAgeMs } = room;
   const freeBytes = Math.max(0, room.roomBytes - roomOf(depth, depthBytes, stored));
-  const fullInMs = (freeBytes * elapsedMs) / roomOf(records, payloadBytes, stored);
+  const fullInMs = (freeBytes * elapsedMs) / roomOf(records, payloadBytes, stored.fresh ?? stored);
   if (fullInMs > maxAgeMs) return { offlineMs: maxAgeMs, limitedBy: "max_age", recordsPerDay };
   const limitedBy = room.roomBytes < mostBytes ? "disk" : "max_size";
   return { offlineMs: fullInMs, limitedBy, recordsPerDay };
 }
 
 /** What records take on disk: by what is there, compressed as it is; without enough of it, as if each stood alone. */
-function roomOf(records: number, payloadBytes: number, stored: Stored): number {
+function roomOf(records: number, payloadBytes: number, stored: Held): number {
   if (stored.records < LEAST_STORED || stored.payloadBytes <= 0)
     return payloadBytes + records * STORED_OVERHEAD_BYTES;
   return payloadBytes * (stored.bytes / stored.payloadBytes);

@@ -36,7 +36,7 @@ export interface Inspection {
   readonly diskBytes: number;
   /** What the segments hold, which says how much room a record takes. */
   readonly stored: Stored;
-  /** Records given up among those stored: readings that were thinned out, or made room for events. */
+  /** Records given up among those that wait: readings that were thinned out, or made room for events. */
   readonly givenUp: number;
   readonly ackedSeq: number;
   /** The youngest number on disk or in the tail. */

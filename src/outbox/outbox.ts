@@ -5,8 +5,13 @@ export interface Amount {
 }
 
 /** Records on disk, acknowledged ones among them, and the room that they take there, compressed or not. */
-export interface Stored extends Amount {
+export interface Held extends Amount {
   readonly bytes: number;
+}
+
+export interface Stored extends Held {
+  /** Those among them that are as they came, where others were written anew in less room. */
+  readonly fresh?: Held;
 }
 
 /** A record as it is read back. */
@@ -53,7 +58,7 @@ export interface OutboxStatus {
   readonly diskBytes: number;
   /** What the segments hold, which says how much room a record takes. */
   readonly stored: Stored;
-  /** Records given up among those stored: readings that were thinned out, or made room for events. Told when it is their turn. */
+  /** Records given up among those that wait: readings that were thinned out, or made room for events. Told when it is their turn. */
   readonly givenUp: number;
   readonly firstSeq: number | undefined;
   /** The number that the next record will get. */

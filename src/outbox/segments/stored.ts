@@ -1,19 +1,13 @@
-import type { Amount, Stored } from "../outbox.ts";
+import type { Amount, Held, Stored } from "../outbox.ts";
 import type { HeadPosition } from "./head.ts";
 import type { LogTotals } from "./log-end.ts";
 import type { Segment } from "./segment.ts";
 
 /** What segments hold, oldest first. `totals`: of the stream up to their end. Each header counts what came before it. */
 export function storedIn(segments: readonly Segment[], totals: LogTotals): Stored {
-  const newest = segments.at(-1);
-  return {
-    ...heldFrom(segments, 0, totals),
-    // Those before the newest are taken as full: what is left free at their ends is room that the records cost, too.
-    bytes: segments.reduce(
-      (sum, segment) => sum + (segment === newest ? segment.endOffset : segment.sizeBytes),
-      0,
-    ),
-  };
+  const isFresh = ({ header }: Segment) => header.rewritten === undefined;
+  const stored = heldBy(segments, () => true, totals);
+  return segments.every(isFresh) ? stored : { ...stored, fresh: heldBy(segments, isFresh, totals) };
 }
 
 /** What waits, of which some may be acknowledged ahead: `ahead` numbers, without those whose records are not there any more. */
@@ -33,7 +27,7 @@ export function waitingBeyond(
   totals: LogTotals,
 ): Amount {
   const at = segment === undefined ? segments.length : segments.indexOf(segment);
-  const held = heldFrom(segments, at, totals);
+  const held = heldBy(segments, (_, nth) => nth >= at, totals);
   return {
     records: held.records - behind.records,
     payloadBytes: held.payloadBytes - behind.payloadBytes,
@@ -61,16 +55,24 @@ export function givenUpBeyond(
   }, 0);
 }
 
-function heldFrom(segments: readonly Segment[], from: number, totals: LogTotals): Amount {
+function heldBy(
+  segments: readonly Segment[],
+  which: (segment: Segment, nth: number) => boolean,
+  totals: LogTotals,
+): Held {
   let records = 0;
   let payloadBytes = 0;
-  for (let nth = from; nth < segments.length; nth++) {
-    const { rewritten, recordsBefore, bytesBefore } = segments[nth]!.header;
+  let bytes = 0;
+  for (const [nth, segment] of segments.entries()) {
+    if (!which(segment, nth)) continue;
+    const { rewritten, recordsBefore, bytesBefore } = segment.header;
     const next = nextCounts(segments, nth, totals);
     records += rewritten?.records ?? next.records - recordsBefore;
     payloadBytes += rewritten?.payloadBytes ?? next.bytes - bytesBefore;
+    // Those before the newest are taken as full: what is left free at their ends is room that the records cost, too.
+    bytes += nth === segments.length - 1 ? segment.endOffset : segment.sizeBytes;
   }
-  return { records, payloadBytes };
+  return { records, payloadBytes, bytes };
 }
 
 /** What the stream counted where the segment after the `nth` begins. */
