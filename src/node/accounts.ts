@@ -7,6 +7,9 @@ const SKIPPED = "skipped";
 /** So many numbers between two accounts do not keep them apart, where it is open anyway which of theirs are gone. */
 const SPANNED_MAX = 100;
 
+/** Where there is no room, each telling uses up numbers for nothing: so many of them are passed over at most. */
+const PASSED_OVER_MAX = 64;
+
 /** Numbers that no consumer will ever see, and why: what an `event/dropped` says, or a boot's `skipped`. */
 export interface Account {
   readonly from_seq: number;
@@ -22,21 +25,31 @@ export interface Account {
 export interface Accounts {
   /** Looks whether a record that is being given up accounts for others. */
   collect(record: Uint8Array): void;
-  /** Tells what was collected. */
-  tell(recorder: Recorder): void;
+  /** Tells what was collected. False: something is left, as there was no room for it now or a moment ago. */
+  tell(recorder: Recorder): boolean;
 }
 
 export function createAccounts(): Accounts {
   // By what they say: an account that was told twice is one.
   let collected = new Map<string, Account>();
+  let passOver = 0;
+  let passedOver = 0;
   return {
     collect(record) {
       for (const account of accountsIn(record)) collected.set(JSON.stringify(account), account);
     },
     tell(recorder) {
+      if (collected.size === 0) return true;
+      if (passOver > 0) {
+        passOver--;
+        return false;
+      }
       const telling = joined([...collected.values()]);
       collected = new Map();
       for (const account of telling) recorder.record("event/dropped", { ...account });
+      passedOver = collected.size === 0 ? 0 : Math.min(PASSED_OVER_MAX, 2 * passedOver + 1);
+      passOver = passedOver;
+      return passOver === 0;
     },
   };
 }

@@ -25,11 +25,11 @@ export async function dropWaiting(
   recorder: Recorder,
   log: Log,
   toSeq: number,
+  accounts = createAccounts(),
 ): Promise<Dropped> {
   // What is lost already and not told yet is told first: its record must not come from what is dropped now.
-  recordDrops(outbox, recorder, log);
+  recordDrops(outbox, recorder, log, accounts);
   const firstSeq = outbox.status().firstSeq;
-  const accounts = createAccounts();
   let count = 0;
   for (;;) {
     const page = outbox.peek(0, PAGE_RECORDS).filter(({ seq }) => seq <= toSeq);
@@ -39,8 +39,7 @@ export async function dropWaiting(
     count += outbox.drop(last.seq);
     await new Promise(setImmediate);
   }
-  recordDrops(outbox, recorder, log);
-  accounts.tell(recorder);
+  recordDrops(outbox, recorder, log, accounts);
   if (count === 0 || firstSeq === undefined) return { count: 0 };
   return { count, fromSeq: firstSeq, toSeq };
 }

@@ -291,6 +291,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
       readings,
       outbox,
       recorder,
+      accounts,
       session: presence.status,
       forecaster,
       startedMs,

@@ -63,11 +63,14 @@ function recordAlarm(outbox: Outbox, recorder: Recorder, log: Log, alarmed: bool
   return active;
 }
 
-/** Loss may be forced, never silent. */
+/**
+ * Loss may be forced, never silent. Accounts that were lost go first: as long as the loss that they went with is not told,
+ * the next run finds it again, and them with it.
+ */
 export function recordDrops(outbox: Outbox, recorder: Recorder, log: Log, accounts?: Accounts): void {
+  if (accounts?.tell(recorder) === false) return;
   for (const { fromSeq, toSeq, count, reason } of outbox.takeDrops()) {
     log.warn("records were lost", { fromSeq, toSeq, count, reason });
     recorder.record("event/dropped", { from_seq: fromSeq, to_seq: toSeq, count, reason });
   }
-  accounts?.tell(recorder);
 }

@@ -69,8 +69,9 @@ export class DurableOutbox implements Outbox {
     const seq = intake.append(record);
     this.#appended++;
     this.#appendedBytes += record.length;
+    if (intake.lastRecordSeq !== seq) return seq;
     if (losses.settle(seq)) delivery.save();
-    if (intake.lastRecordSeq === seq) this.#arrived(seq);
+    this.#arrived(seq);
     return seq;
   }
 

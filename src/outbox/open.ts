@@ -53,7 +53,10 @@ export interface OutboxDependencies {
   readonly random: Random;
   /** Tells events from readings, and readings of one sensor from another's. Absent: all records are alike, and may go. */
   readonly seriesOf?: SeriesOf;
-  /** Told of each record that is given up because there is no room for it or it is too old. */
+  /**
+   * Told of each record that is given up because there is no room for it or it is too old, except readings of a series
+   * and what the outbox tells again by itself: the report of one of its own losses (see {@link Outbox.takeDrops}).
+   */
   readonly onGivenUp?: (record: Uint8Array) => void;
 }
 
@@ -203,7 +206,21 @@ function assemble(
   held.push(() => thinning?.abandon());
   const intake = new Intake(
     options,
-    { files, clock, log, tail, state, progress, waiting, losses, delivery, worker, thinning, isEvent },
+    {
+      files,
+      clock,
+      log,
+      tail,
+      state,
+      progress,
+      waiting,
+      losses,
+      delivery,
+      worker,
+      thinning,
+      isEvent,
+      onGivenUp,
+    },
     { nextSeq: start.nextSeq, syncedSeq, skippedFromSeq },
   );
   return new DurableOutbox({

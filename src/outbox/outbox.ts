@@ -109,7 +109,8 @@ export interface Outbox {
   /**
    * Takes the losses found since the last call. One that still goes on is withheld until it ends, so that records about
    * it cannot feed it. Each append that follows counts as the report of one loss taken, in order; a loss whose report
-   * was not appended before the process died is told again by the next run.
+   * was not appended before the process died is told again by the next run, and one whose report finds no room is there
+   * to be taken again when there is room.
    */
   takeDrops(): readonly Drop[];
   /** Makes everything appended so far survive a power cut. Rejects where the disk refuses. */

@@ -60,6 +60,28 @@ describe("accounts that are themselves given up", () => {
     expect(records).toBe(1);
   });
 
+  test("are told ever more seldom where there is no room, and soon where there is room again", () => {
+    const accounts = createAccounts();
+    accounts.collect(recordOf("event/dropped", { ...account(1, 9, 4) }));
+    let tellings = 0;
+    let full = true;
+    const recorder = {
+      record(topic: string, fields: Readonly<Record<string, unknown>>) {
+        if (full) accounts.collect(recordOf(topic, fields));
+        return ++tellings;
+      },
+    };
+    for (let look = 0; look < 1_000; look++) expect(accounts.tell(recorder)).toBe(false);
+    expect(tellings).toBeLessThan(25);
+    full = false;
+    let looks = 1;
+    while (!accounts.tell(recorder)) looks++;
+    expect(looks).toBeLessThanOrEqual(65);
+    // And the next one is not held back.
+    accounts.collect(recordOf("event/dropped", { ...account(20, 29, 4) }));
+    expect(accounts.tell(recorder)).toBe(true);
+  });
+
   test("count no more than there are numbers, whatever overlaps", () => {
     expect(toldAnew(account(1, 10, 10, "full"), account(5, 15, 11, "full"))).toEqual([
       account(1, 15, 15, "full"),

@@ -6,6 +6,8 @@ import { NumberSet, sizeOf } from "../state/number-set.ts";
 interface Told extends NumberRange {
   /** No report of them has a higher number. */
   readonly reportSeq: number;
+  /** Absent: told by an earlier run. */
+  readonly drop?: Drop;
 }
 
 /** Losses apart from each other that go on at once. */
@@ -27,6 +29,8 @@ export class Losses {
    * found room can lie between those that found none.
    */
   #ongoing: Drop[] = [];
+  /** Losses whose reports were themselves lost: withheld until there is room for another. */
+  #unheard: Drop[] = [];
   /** Among records that are still there: its count is less than its numbers are. */
   #among: Drop | undefined;
   /** Numbers missing among records that are there, known in this run and not acknowledged yet. */
@@ -116,7 +120,8 @@ export class Losses {
 
   /** There is room again. */
   end(): void {
-    this.#pending.push(...this.#ongoing);
+    this.#pending.push(...this.#unheard, ...this.#ongoing);
+    this.#unheard = [];
     this.#ongoing = [];
   }
 
@@ -131,8 +136,24 @@ export class Losses {
   /** The log has gone on by record `reportSeq`: the oldest loss taken is told. Returns whether there was one. */
   settle(reportSeq: number): boolean {
     const drop = this.#taken.shift();
-    if (drop !== undefined) this.#told.push({ ...drop, reportSeq });
+    if (drop !== undefined) this.#told.push({ fromSeq: drop.fromSeq, toSeq: drop.toSeq, reportSeq, drop });
     return drop !== undefined;
+  }
+
+  /** A record found no room. Returns whether it was the report of the oldest loss taken, which is told again then. */
+  reportTurnedAway(): boolean {
+    const drop = this.#taken.shift();
+    if (drop !== undefined) this.#unheard.push(drop);
+    return drop !== undefined;
+  }
+
+  /** A record is given up that had been taken in. Returns whether it was the report of a loss, which is told again then. */
+  reportLost(seq: number): boolean {
+    const drops = this.#told.flatMap(({ reportSeq, drop }) => (reportSeq === seq && drop ? [drop] : []));
+    if (drops.length === 0) return false;
+    this.#told = this.#told.filter(({ reportSeq }) => reportSeq !== seq);
+    this.#unheard.push(...drops);
+    return true;
   }
 
   /** Records up to `seq` are on flash or delivered, and what they report is told for good. */
@@ -178,7 +199,7 @@ export class Losses {
 
   #untold(): readonly NumberRange[] {
     const among = this.#among ? [this.#among] : [];
-    return [...among, ...this.#ongoing, ...this.#pending, ...this.#taken];
+    return [...among, ...this.#ongoing, ...this.#unheard, ...this.#pending, ...this.#taken];
   }
 
   #endAmong(): void {

@@ -4,7 +4,7 @@ import type { Losses } from "../delivery/losses.ts";
 import { type FileLayer, isFileError } from "../files/files.ts";
 import { entriesAfter } from "../segments/salvage.ts";
 import type { Segment } from "../segments/segment.ts";
-import { gap, TIME_UNKNOWN_MS } from "../segments/segment-format.ts";
+import { gap, type LogEntry, TIME_UNKNOWN_MS } from "../segments/segment-format.ts";
 import type { SegmentLog } from "../segments/segment-log.ts";
 import type { ProgressFile } from "../state/progress.ts";
 import type { StateFile } from "../state/state.ts";
@@ -35,6 +35,7 @@ export interface IntakeParts {
   /** Absent: all records are alike. */
   readonly thinning: Thinning | undefined;
   readonly isEvent: (record: Uint8Array) => boolean;
+  readonly onGivenUp: (record: Uint8Array) => void;
   /** Woken when something is due earlier than it thought. */
   readonly worker: Worker;
 }
@@ -183,7 +184,7 @@ export class Intake {
     const { losses } = this.#parts;
     try {
       if (!this.#writer.write(seq, wallMs, record)) {
-        this.#turnAway(seq);
+        this.#turnAway(seq, record);
         return;
       }
     } catch (error) {
@@ -200,7 +201,7 @@ export class Intake {
 
   /** Writes what waits in memory, and gives up what finds no room. Throws where the disk does. */
   #move(): void {
-    if (this.#writer.writeWaiting((seq) => this.#lose(seq))) this.#parts.losses.end();
+    if (this.#writer.writeWaiting((entry) => this.#lose(entry))) this.#parts.losses.end();
     this.#lookAhead();
   }
 
@@ -214,9 +215,11 @@ export class Intake {
   }
 
   /** `drop_newest`: the record's number is used up, and the log will tell so when there is room again. */
-  #turnAway(seq: number): void {
-    this.#parts.waiting.push(gap("full", seq, seq));
-    this.#lose(seq);
+  #turnAway(seq: number, record: Uint8Array): void {
+    const { waiting, losses, onGivenUp } = this.#parts;
+    waiting.push(gap("full", seq, seq));
+    this.#goOn(seq);
+    if (!losses.reportTurnedAway()) onGivenUp(record);
   }
 
   /** It is in the tail: a copy of it is all that the way out needs. */
@@ -234,10 +237,17 @@ export class Intake {
   #hold(seq: number, wallMs: number, record: Uint8Array): void {
     this.#parts.waiting.push({ kind: "record", fromSeq: seq, seq, wallMs, payload: new Uint8Array(record) });
     this.#lastRecordSeq = seq;
-    this.#parts.waiting.shed((lostSeq) => this.#lose(lostSeq));
+    this.#parts.waiting.shed((entry) => this.#lose(entry));
   }
 
-  #lose(seq: number): void {
+  /** Gives up a record that waited. */
+  #lose({ seq, payload }: LogEntry): void {
+    const { losses, onGivenUp } = this.#parts;
+    this.#goOn(seq);
+    if (!losses.reportLost(seq)) onGivenUp(payload);
+  }
+
+  #goOn(seq: number): void {
     const { losses, waiting, progress } = this.#parts;
     losses.goOn(seq);
     const lost = waiting.lost;
@@ -335,7 +345,7 @@ export class Intake {
     delivery.forgetPositions();
     log.cutAfter(safeSeq, entries);
     waiting.unshift(entries);
-    waiting.shed((seq) => this.#lose(seq));
+    waiting.shed((entry) => this.#lose(entry));
     this.#fault = error.message;
     this.#refuse(error);
   }

@@ -50,13 +50,13 @@ export class LogWriter {
       this.#whenFull !== "drop_newest" &&
       !this.#nothingGained &&
       log.isFilling &&
-      log.freeSegments <= this.#reserve &&
-      log.reusable(delivery.ackedSeq) === undefined
+      log.freeSegmentsBeyond(delivery.ackedSeq) <= this.#reserve
     );
   }
 
   /** Makes a piece of room, where there soon will be none. Rejects where the disk cannot be written. */
   async makeRoomBeforehand(): Promise<void> {
+    this.#freeOne([this.#parts.delivery.settledSeq]);
     const gained = await this.#parts.thinning?.piece(this.#syncedSeq(), this.#numbers.durableAckedSeq);
     this.#nothingGained = gained === false;
   }
@@ -75,7 +75,7 @@ export class LogWriter {
   }
 
   /** Writes what belongs before the next record, and gives up what finds no room: `onLost` is told. True: all of it did. */
-  writeWaiting(onLost: (seq: number) => void): boolean {
+  writeWaiting(onLost: (record: LogEntry) => void): boolean {
     const { waiting } = this.#parts;
     if (this.#writeWaiting()) return true;
     waiting.shedReadings(onLost);
@@ -132,20 +132,43 @@ export class LogWriter {
     const { log, delivery, thinning } = this.#parts;
     if (this.#whenFull === "drop_newest") return this.#findRoom(bytes, firstSeq, event);
     if (log.fits(bytes, firstSeq)) return true;
-    this.#secureAcked();
     this.#nothingGained = false;
-    const isThere = () => log.freeSegments > this.#reserve;
-    // First what is told for good; only then what lies behind a loss not told yet: a restart would take it for lost too.
-    for (const ackedSeq of [delivery.settledSeq, delivery.ackedSeq]) {
-      while (!isThere() && log.reuse(ackedSeq));
-      if (isThere() && log.advance(firstSeq, ackedSeq)) return true;
-    }
-    while (!isThere() && !log.reuse(delivery.ackedSeq)) {
+    const isThere = (ackedSeq: number) => log.freeSegmentsBeyond(ackedSeq) > this.#reserve;
+    for (const ackedSeq of this.#ackedSeqs())
+      if (isThere(ackedSeq) && this.#advance(firstSeq, ackedSeq)) return true;
+    while (!isThere(delivery.ackedSeq)) {
+      this.#freeOne(this.#ackedSeqs());
       if (thinning?.step(this.#syncedSeq(), this.#numbers.durableAckedSeq)) continue;
-      if (log.segments.length === 1) log.abandon();
-      delivery.discard(log.segments[0]!);
+      const oldest = log.segments.find(({ lastSeq }) => lastSeq > delivery.ackedSeq);
+      if (oldest === undefined || log.isActive(oldest)) log.abandon();
+      if (oldest === undefined) break;
+      delivery.discard(oldest);
     }
-    return log.advance(firstSeq, delivery.ackedSeq) || this.#makeRoom(bytes, firstSeq, event);
+    for (const ackedSeq of this.#ackedSeqs()) if (this.#advance(firstSeq, ackedSeq)) return true;
+    return this.#makeRoom(bytes, firstSeq, event);
+  }
+
+  /**
+   * Whose segments may be used again: first those of what is told for good; only then what lies behind a loss not told yet,
+   * which a restart would take for lost too, and with it accounts of other losses that were not told anew.
+   */
+  #ackedSeqs(): readonly number[] {
+    const { settledSeq, ackedSeq } = this.#parts.delivery;
+    return [settledSeq, ackedSeq];
+  }
+
+  #advance(firstSeq: number, ackedSeq: number): boolean {
+    this.#secureAcked();
+    return this.#parts.log.advance(firstSeq, ackedSeq);
+  }
+
+  /** Others can be written anew only into a segment that is free. */
+  #freeOne(ackedSeqs: readonly number[]): void {
+    for (const ackedSeq of ackedSeqs) {
+      if (this.#reserve === 0 || this.#parts.log.freeSegments > 0) return;
+      this.#secureAcked();
+      this.#parts.log.reuse(ackedSeq);
+    }
   }
 
   /** Room that nobody has to leave. Readings keep off the last free segment. */
@@ -156,8 +179,7 @@ export class LogWriter {
     const free = log.freeSegmentsBeyond(ackedSeq);
     if (log.fits(bytes, firstSeq)) return free >= reserve;
     if (free <= reserve) return false;
-    this.#secureAcked();
-    return log.advance(firstSeq, settledSeq) || log.advance(firstSeq, ackedSeq);
+    return this.#advance(firstSeq, settledSeq) || this.#advance(firstSeq, ackedSeq);
   }
 
   /**

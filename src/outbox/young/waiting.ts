@@ -87,8 +87,8 @@ export class Waiting {
     for (const entry of [...entries, ...behind]) this.push(entry);
   }
 
-  /** Gives up the oldest readings, and then events, until the rest is within the bound. Tells each one's number. */
-  shed(onLost: (seq: number) => void): void {
+  /** Gives up the oldest readings, and then events, until the rest is within the bound. Tells each one. */
+  shed(onLost: (record: LogEntry) => void): void {
     while (this.#bytes > this.#maxBytes) {
       const events = this.#knownEvents();
       const isNext = events.size < this.#records ? readingBeside(events) : isRecord;
@@ -97,14 +97,14 @@ export class Waiting {
   }
 
   /** Gives up every reading. */
-  shedReadings(onLost: (seq: number) => void): void {
+  shedReadings(onLost: (record: LogEntry) => void): void {
     const events = this.#knownEvents();
     const isReading = readingBeside(events);
     while (events.size < this.#records) onLost(this.#turn(this.#entries.findIndex(isReading), "full"));
   }
 
   /** Gives up every record. */
-  shedAll(onLost: (seq: number) => void): void {
+  shedAll(onLost: (record: LogEntry) => void): void {
     while (this.#records > 0) onLost(this.#turn(this.#entries.findIndex(isRecord), "full"));
   }
 
@@ -136,8 +136,8 @@ export class Waiting {
     return this.#events;
   }
 
-  /** Makes a gap of the record at `at`, and one with gaps of its kind beside it. Returns the record's number. */
-  #turn(at: number, kind: GapKind): number {
+  /** Makes a gap of the record at `at`, and one with gaps of its kind beside it. Returns the record. */
+  #turn(at: number, kind: GapKind): LogEntry {
     const entry = this.#entries[at]!;
     this.#count(entry, -1);
     const before = this.#entries[at - 1];
@@ -146,7 +146,7 @@ export class Waiting {
     const last = after?.kind === kind ? after : entry;
     const from = first === entry ? at : at - 1;
     this.#entries.splice(from, (last === entry ? at : at + 1) - from + 1, gap(kind, first.fromSeq, last.seq));
-    return entry.seq;
+    return entry;
   }
 
   #count(entry: LogEntry, sign: 1 | -1): void {
