@@ -1,6 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { Losses } from "../../src/audit/losses.ts";
 import { RangeSet } from "../../src/audit/ranges.ts";
+import { seededRandom } from "../../src/device/random.ts";
+import type { FileLayer } from "../../src/outbox/files/files.ts";
 import type { OutboxOptions } from "../../src/outbox/open.ts";
 import type { Drop, Outbox } from "../../src/outbox/outbox.ts";
 import { type FaultyFiles, faultyFiles } from "./faulty-files.ts";
@@ -171,4 +173,107 @@ describe("an outbox that gives up readings before events", () => {
       for (const { fromSeq, toSeq, count } of drops) expect(count).toBeLessThanOrEqual(toSeq - fromSeq + 1);
     },
   );
+});
+
+describe("an outbox of which little can be made smaller", () => {
+  /** Bytes that do not compress, and say whose they are. */
+  function noise(series: string, seq: number, bytes: number): Buffer {
+    const random = seededRandom(seq);
+    const record = Buffer.from(Array.from({ length: bytes }, () => random() * 256));
+    record.write(`${series} ${seq} `);
+    return record;
+  }
+
+  /** Appends records of which four fill a segment to the brim, each on flash before the next one. */
+  async function append(outbox: Outbox, series: string, count: number): Promise<void> {
+    for (; count > 0; count--) {
+      outbox.append(noise(series, outbox.status().nextSeq, 984));
+      await outbox.sync();
+    }
+  }
+
+  const seqsOf = (outbox: Outbox) => outbox.peek(1, 1_000).map(({ seq }) => seq);
+
+  test.each(["drop_oldest", "thin"] as const)(
+    "keeps events that fill whole segments as long as there are readings behind them (%s)",
+    async (whenFull) => {
+      const outbox = await new Rig({ ...SIXTEEN, whenFull }, undefined, seriesOf).open();
+      await append(outbox, "event", 16);
+      await append(outbox, "air", 100);
+      expect(seqsOf(outbox).slice(0, 16)).toEqual(numbers(1, 16));
+      const { seqs, drops } = drained(outbox);
+      expectAccounted(116, seqs, drops);
+    },
+  );
+
+  test.each(["drop_oldest", "thin"] as const)(
+    "gives up its oldest events when it holds nothing else, and tells them as full (%s)",
+    async (whenFull) => {
+      const outbox = await new Rig({ ...SIXTEEN, whenFull }, undefined, seriesOf).open();
+      await append(outbox, "event", 200);
+      const { seqs, drops } = drained(outbox);
+      expect(seqs).toEqual(numbers(seqs[0]!, 200));
+      expect(seqs.length).toBeGreaterThan(30);
+      expect(drops).toEqual([drop(1, seqs[0]! - 1, "full")]);
+    },
+  );
+});
+
+/** All that waits, whatever it is, and what was told of the rest. */
+function drained(outbox: Outbox): { readonly seqs: number[]; readonly drops: Drop[] } {
+  const seqs: number[] = [];
+  for (let page = outbox.peek(1, 50); page.length > 0; page = outbox.peek(1, 50)) {
+    seqs.push(...page.map(({ seq }) => seq));
+    outbox.ack(seqs.at(-1)!);
+  }
+  return { seqs, drops: [...outbox.takeDrops()] };
+}
+
+describe("an outbox that makes room beforehand", () => {
+  test("goes on where many appends overtake a rewriting that is on its way to flash", async () => {
+    let syncs: (() => void)[] | undefined;
+    const slowly = (files: FileLayer): FileLayer => ({
+      ...files,
+      open(path, mode) {
+        const file = files.open(path, mode);
+        const sync = async () => {
+          const header = Buffer.alloc(12);
+          file.read(header, 0);
+          if (syncs !== undefined && header.readUInt32LE(8) === 3)
+            await new Promise<void>((resolve) => syncs!.push(resolve));
+          await file.sync();
+        };
+        return { ...file, sync };
+      },
+    });
+    const rig = new Rig({ ...SIXTEEN, whenFull: "thin" }, slowly, seriesOf);
+    const outbox = await rig.open();
+    await fill(outbox, 1_000);
+    syncs = [];
+    while (syncs.length === 0) {
+      outbox.append(bytesOf(outbox.status().nextSeq));
+      await rig.clock.advance(100);
+    }
+    for (let i = 0; i < 200; i++) outbox.append(bytesOf(outbox.status().nextSeq));
+    expect(outbox.status().fault).toBeUndefined();
+    for (const goOn of syncs.splice(0)) goOn();
+    syncs = undefined;
+    const { seqs, drops } = settle(outbox);
+    expectAccounted(outbox.status().nextSeq - 1, seqs, drops);
+  });
+
+  test("keeps every event, and accounts for the rest, where it is told to thin, not to thin, and to thin again", async () => {
+    const rig = new Rig(SIXTEEN, undefined, seriesOf);
+    let given = 0;
+    for (const whenFull of ["thin", "drop_oldest", "thin"] as const) {
+      const outbox = await rig.open({ whenFull });
+      given += 1_500;
+      await fill(outbox, 1_500);
+      await outbox.close();
+    }
+    const outbox = await rig.open({ whenFull: "thin" });
+    const { seqs, drops } = settle(outbox);
+    expect(seqs.filter((seq) => name(seq) === "event")).toEqual(events(given));
+    expectAccounted(given, seqs, drops);
+  });
 });

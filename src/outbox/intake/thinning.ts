@@ -61,6 +61,12 @@ export class Thinning {
   #begun: Pieces<boolean> | undefined;
   /** Written beforehand, and on its way to flash. */
   #syncing: Replacement | undefined;
+  /** What would not fit into a segment although there is less of it, as many events that compress badly do not. */
+  readonly #stuck: Record<Level, WeakSet<Segment>> = {
+    half: new WeakSet(),
+    quarter: new WeakSet(),
+    events: new WeakSet(),
+  };
   /** How the last segment was thinned, so that the next one goes on evenly. */
   readonly #leftOut = new Map<Level, LeftOut>();
 
@@ -77,15 +83,13 @@ export class Thinning {
    * is acknowledged for certain, up to `ackedSeq`. Needs a free segment; throws where the disk cannot be written.
    */
   step(syncedSeq: number, ackedSeq: number): boolean {
-    // What was begun beforehand is brought to its end.
-    const pieces = this.#begun ?? this.#pieces(syncedSeq, ackedSeq);
+    const begun = this.#begun;
     this.#begun = undefined;
-    this.#syncing?.syncNow();
-    for (;;) {
-      const { done, value } = pieces.next();
-      if (done) return value;
-      value?.syncNow();
-    }
+    const syncing = this.#syncing;
+    this.#syncing = undefined;
+    syncing?.syncNow();
+    // What was begun beforehand is brought to its end. Meanwhile more may be on flash than it knew.
+    return (begun !== undefined && finish(begun)) || finish(this.#pieces(syncedSeq, ackedSeq));
   }
 
   /**
@@ -162,8 +166,17 @@ export class Thinning {
 
   /** How the oldest segments that hold more are brought to `level`. Undefined: there are none, or nothing is gained. */
   *#plan(old: Old, level: Level): Pieces<Plan | undefined> {
-    const at = old.segments.findIndex((segment) => this.#mayBecome(segment, level));
-    if (at < 0) return undefined;
+    for (const [at, segment] of old.segments.entries()) {
+      if (!this.#mayBecome(segment, level)) continue;
+      const plan = yield* this.#planAt(old, at, level);
+      if (plan !== undefined) return plan;
+      this.#stuck[level].add(segment);
+    }
+    return undefined;
+  }
+
+  /** The same from one of them on. */
+  *#planAt(old: Old, at: number, level: Level): Pieces<Plan | undefined> {
     const before = old.segments[at - 1];
     try {
       // Behind what was brought there before, where that has room.
@@ -177,11 +190,16 @@ export class Thinning {
     }
   }
 
+  /** A segment goes from level to level, and passes over one at which it finds no room. */
   #mayBecome(segment: Segment, level: Level): boolean {
+    if (this.#stuck[level].has(segment)) return false;
     const now =
       segment.header.rewritten === undefined ? 0 : LEVELS.indexOf(segment.header.rewritten.level) + 1;
     const then = LEVELS.indexOf(level) + 1;
-    return this.#levels.length === 1 ? now < then : now === then - 1;
+    if (now >= then) return false;
+    return (
+      this.#levels.length === 1 || LEVELS.slice(now, then - 1).every((one) => this.#stuck[one].has(segment))
+    );
   }
 
   /** Segments from the `at`th on, behind what `before` holds, as many as it takes to gain one. Undefined: they do not fit. */
@@ -231,6 +249,14 @@ export class Thinning {
     if (level === "events" || leavingOut.delete(series)) return false;
     leavingOut.add(series);
     return true;
+  }
+}
+
+function finish(pieces: Pieces<boolean>): boolean {
+  for (;;) {
+    const { done, value } = pieces.next();
+    if (done) return value;
+    value?.syncNow();
   }
 }
 
