@@ -1,55 +1,118 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
+import { Losses } from "../../src/audit/losses.ts";
+import { type Range, RangeSet } from "../../src/audit/ranges.ts";
 import type { FileLayer } from "../../src/outbox/files/files.ts";
-import type { Outbox } from "../../src/outbox/outbox.ts";
-import { FOLDER, nameOf, Rig, record, TAIL } from "./rig.ts";
+import type { WhenFull } from "../../src/outbox/intake/log-writer.ts";
+import type { Drop, Outbox } from "../../src/outbox/outbox.ts";
+import { type Segment, SegmentCursor } from "../../src/outbox/segments/segment.ts";
+import type { LogEntry } from "../../src/outbox/segments/segment-format.ts";
+import { survey } from "../../src/outbox/segments/survey.ts";
+import { FOLDER, Rig, TAIL } from "./rig.ts";
 
 /**
- * Random histories of a node against the promise itself: a number, once given, is delivered, or acknowledged, or told
- * as lost; it is never given twice, and the disk is never fuller than allowed. Deaths come between calls, or within
- * one after so many operations on files.
+ * Random histories of a node against the promise itself: a number, once given, is acknowledged or told as lost; it is
+ * never given twice, and the disk is never fuller than allowed. Deaths come between calls, or within one after so many
+ * operations on files.
  */
 type Step =
   | { readonly do: "append"; readonly count: number }
   | { readonly do: "deliver"; readonly count: number; readonly acknowledged: number }
+  | { readonly do: "ahead"; readonly behind: number; readonly count: number; readonly acknowledged: number }
   | { readonly do: "report" }
+  | { readonly do: "look" }
   | { readonly do: "sync" }
   | { readonly do: "wait"; readonly ms: number }
   | { readonly do: "reopen" }
   | { readonly do: "kill"; readonly afterOperations: number }
   | { readonly do: "cut"; readonly afterOperations: number };
 
-const MAX_BYTES = 20 * 1024 + 4 * 4096;
+/** One row: how the outbox is set up, and what happens to it. */
+interface Row {
+  readonly whenFull: WhenFull;
+  readonly tail?: string;
+  /** Records are events and readings of sensors; absent: all are alike. */
+  readonly sensors?: boolean;
+  /** Younger records are acknowledged before older ones. */
+  readonly ahead?: boolean;
+}
 
-const step: fc.Arbitrary<Step> = fc.oneof(
-  {
-    weight: 6,
-    arbitrary: fc.record({ do: fc.constant("append" as const), count: fc.integer({ min: 1, max: 60 }) }),
-  },
-  {
-    weight: 4,
-    arbitrary: fc.record({
-      do: fc.constant("deliver" as const),
-      count: fc.integer({ min: 1, max: 80 }),
-      acknowledged: fc.integer({ min: 0, max: 80 }),
-    }),
-  },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant("report" as const) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("sync" as const) }) },
-  {
-    weight: 1,
-    arbitrary: fc.record({ do: fc.constant("wait" as const), ms: fc.integer({ min: 1, max: 1500 }) }),
-  },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("reopen" as const) }) },
-  {
-    weight: 2,
-    arbitrary: fc.record({ do: fc.constant("kill" as const), afterOperations: fc.nat({ max: 60 }) }),
-  },
-  {
-    weight: 1,
-    arbitrary: fc.record({ do: fc.constant("cut" as const), afterOperations: fc.nat({ max: 60 }) }),
-  },
-);
+const EVERYTHING = 100_000;
+const SMALL_FILES_BYTES = 20 * 1024;
+
+const steps = ({ ahead, sensors }: Row): fc.Arbitrary<Step[]> => {
+  const most = sensors ? 150 : 60;
+  const one = fc.oneof(
+    {
+      weight: 6,
+      arbitrary: fc.record({ do: fc.constant("append" as const), count: fc.integer({ min: 1, max: most }) }),
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        do: fc.constant("deliver" as const),
+        count: fc.integer({ min: 1, max: 80 }),
+        acknowledged: fc.integer({ min: 0, max: 80 }),
+      }),
+    },
+    {
+      weight: ahead ? 4 : 0,
+      arbitrary: fc.record({
+        do: fc.constant("ahead" as const),
+        behind: fc.integer({ min: 1, max: 250 }),
+        count: fc.integer({ min: 1, max: 40 }),
+        acknowledged: fc.integer({ min: 0, max: 40 }),
+      }),
+    },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant("report" as const) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant("look" as const) }) },
+    { weight: sensors ? 3 : 1, arbitrary: fc.record({ do: fc.constant("sync" as const) }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({ do: fc.constant("wait" as const), ms: fc.integer({ min: 1, max: 1500 }) }),
+    },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant("reopen" as const) }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({ do: fc.constant("kill" as const), afterOperations: fc.nat({ max: 60 }) }),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.record({ do: fc.constant("cut" as const), afterOperations: fc.nat({ max: 60 }) }),
+    },
+  );
+  return fc.array(one, { maxLength: 25 });
+};
+
+const SENSORS = ["air", "soil", "tank"];
+
+/** Scattered, and the same for a number each time. */
+const scattered = (seq: number) => Math.imul(seq, 2_654_435_761) >>> 16;
+
+function seriesAt(seq: number): string | undefined {
+  return scattered(seq) % 8 === 0 ? undefined : SENSORS[scattered(seq + 77) % SENSORS.length];
+}
+
+const records = new Map<number, Buffer>();
+
+/** From 40 bytes to 100, hardly compressible. */
+function recordAt(seq: number): Buffer {
+  const record = records.get(seq) ?? madeFor(seq);
+  records.set(seq, record);
+  return record;
+}
+
+function madeFor(seq: number): Buffer {
+  const record = Buffer.alloc(40 + (scattered(seq + 5) % 61));
+  for (let at = 0; at < record.length; at++) record[at] = 33 + (scattered(seq * 128 + at) % 94);
+  record.write(`${seriesAt(seq) ?? "event"} ${seq} `);
+  return record;
+}
+
+function seriesOf(record: Uint8Array): string | undefined {
+  const series = Buffer.from(record).toString("latin1").split(" ")[0]!;
+  return series === "event" ? undefined : series;
+}
 
 /** A file layer whose process dies after so many writes. */
 function mortal(files: FileLayer, fuse: { left: number; burn: () => void }): FileLayer {
@@ -72,12 +135,37 @@ function mortal(files: FileLayer, fuse: { left: number; burn: () => void }): Fil
   };
 }
 
+function entriesOf(files: FileLayer, segment: Segment): LogEntry[] {
+  const cursor = new SegmentCursor(files, segment);
+  const entries: LogEntry[] = [];
+  for (let entry = cursor.next(); entry !== undefined; entry = cursor.next()) entries.push(entry);
+  cursor.close();
+  return entries;
+}
+
+/** How many numbers from `seq` on were given up among others. */
+function holesFrom(entries: readonly LogEntry[], seq: number): number {
+  return entries
+    .filter(({ kind }) => kind === "thinned" || kind === "displaced")
+    .reduce((sum, { fromSeq, seq: toSeq }) => sum + Math.max(0, toSeq - Math.max(fromSeq, seq) + 1), 0);
+}
+
+/** An account that a node told in the record of a number. */
+interface Told {
+  readonly drop: Drop;
+  readonly reportSeq: number;
+}
+
 class History {
+  readonly #row: Row;
+  readonly #maxBytes: number;
   readonly #fuse = { left: Number.POSITIVE_INFINITY, burn: () => this.#rig.mount.kill() };
   readonly #rig: Rig;
-  readonly #told = new Set<number>();
-  readonly #delivered = new Set<number>();
-  readonly #acknowledged = new Set<number>();
+  /** Accounts taken; each record that follows tells one. */
+  #taken: Drop[] = [];
+  #told: Told[] = [];
+  readonly #skipped: Range[] = [];
+  readonly #acknowledged = new RangeSet();
   #outbox!: Outbox;
   /** The highest number that any append returned. */
   #given = 0;
@@ -86,22 +174,29 @@ class History {
   #notDurableSeq = 1;
   #restarted = false;
 
-  constructor(whenFull: "drop_oldest" | "drop_newest", tail: string | undefined) {
+  constructor(row: Row) {
+    this.#row = row;
+    this.#maxBytes = SMALL_FILES_BYTES + (row.sensors ? 5 : 4) * 4096;
+    const { whenFull, tail } = row;
     this.#rig = new Rig(
-      { whenFull, tail, maxRecordBytes: 100, segmentBytes: 512, maxSizeBytes: MAX_BYTES },
+      { whenFull, tail, maxRecordBytes: 100, segmentBytes: 512, maxSizeBytes: this.#maxBytes },
       (files) => mortal(files, this.#fuse),
+      row.sensors ? seriesOf : undefined,
     );
+    if (row.sensors) this.#rig.onGivenUp = (record) => this.#expectNoReadingLeft(record);
   }
 
   async begin(): Promise<void> {
+    const before = this.#restarted ? this.#rewrittenEntries() : [];
     this.#outbox = await this.#rig.open();
     const { skipped } = this.#outbox.opening;
     if (skipped) {
-      this.#tell(skipped.fromSeq, skipped.toSeq);
+      this.#skipped.push({ from: skipped.fromSeq, to: skipped.toSeq });
       this.#expectNotDurable(skipped.fromSeq, skipped.toSeq);
     }
     this.#notDurableSeq = this.#outbox.status().nextSeq;
     expect(this.#notDurableSeq).toBeGreaterThan(this.#given);
+    this.#expectGivenUpCounted(before);
   }
 
   async take(step: Step): Promise<void> {
@@ -114,8 +209,14 @@ class History {
       case "deliver":
         this.#deliver(step.count, step.acknowledged);
         break;
+      case "ahead":
+        this.#deliverAhead(step.behind, step.count, step.acknowledged);
+        break;
       case "report":
         this.#report();
+        break;
+      case "look":
+        this.#look();
         break;
       case "sync":
         await this.#outbox.sync();
@@ -129,20 +230,33 @@ class History {
       case "reopen":
         this.#restarted = true;
         await this.#outbox.close();
+        // What was taken counts as told by a run that ends in order.
+        for (const drop of this.#taken.splice(0)) this.#told.push({ drop, reportSeq: 0 });
         await this.begin();
         break;
       case "kill":
         this.#die(step.afterOperations);
         this.#rig.kill();
+        this.#taken = [];
         await this.begin();
         break;
-      case "cut":
+      case "cut": {
         this.#die(step.afterOperations);
+        const { syncedSeq, firstSeq, nextSeq } = this.#outbox.status();
         this.#rig.cutPower();
+        // What was written anew may come back in part where it had been delivered or given up since.
+        if (this.#row.sensors)
+          for (let seq = 1; seq < (firstSeq ?? nextSeq); seq++) this.#durable.delete(seq);
+        this.#taken = [];
+        // A report that was neither on flash nor delivered may be gone, and its loss must be told again.
+        this.#told = this.#told.filter(
+          ({ reportSeq }) => reportSeq <= syncedSeq || this.#acknowledged.has(reportSeq),
+        );
         await this.begin();
         break;
+      }
     }
-    expect(this.#rig.disk.usedBytes(FOLDER)).toBeLessThanOrEqual(MAX_BYTES);
+    expect(this.#rig.disk.usedBytes(FOLDER)).toBeLessThanOrEqual(this.#maxBytes);
   }
 
   /** Everything is delivered to the end, and every number has its fate. */
@@ -152,44 +266,156 @@ class History {
     this.#append();
     this.#deliver(1, 1);
     this.#report();
-    for (let seq = 1; seq <= this.#given; seq++) {
-      if (!this.#delivered.has(seq) && !this.#told.has(seq)) throw new Error(`${seq} vanished`);
-      // What was acknowledged after a loss that nobody took is held to be open by the next run.
-      const wrong = this.#acknowledged.has(seq) && this.#told.has(seq) && !this.#restarted;
-      if (wrong) throw new Error(`${seq} was acknowledged and told as lost`);
-    }
+    const losses = new Losses();
+    for (const { from, to } of this.#skipped) losses.skip({ from, to });
+    for (const { fromSeq, toSeq, count, reason } of [...this.#told.map(({ drop }) => drop), ...this.#taken])
+      losses.drop({ from: fromSeq, to: toSeq, count }, reason);
+    const missing = losses.missing(this.#acknowledged.gaps(1, this.#given));
+    if (missing.length > 0) throw new Error(`vanished: ${JSON.stringify(missing)}`);
+    this.#expectNothingToldThatWasDelivered();
     expect(this.#outbox.status().depth).toBe(0);
+  }
+
+  /** What was acknowledged after a loss that nobody took is held to be open by the next run. */
+  #expectNothingToldThatWasDelivered(): void {
+    if (this.#restarted) return;
+    for (const { drop } of this.#told) {
+      const { fromSeq, toSeq, count } = drop;
+      const open = this.#acknowledged
+        .gaps(fromSeq, toSeq)
+        .reduce((sum, { from, to }) => sum + to - from + 1, 0);
+      if (count > open) throw new Error(`${JSON.stringify(drop)}, and ${open} are open`);
+    }
   }
 
   #append(): void {
     const { nextSeq } = this.#outbox.status();
-    const seq = this.#outbox.append(record(nextSeq));
+    const seq = this.#outbox.append(recordAt(nextSeq));
     expect(seq).toBe(nextSeq);
     expect(seq).toBeGreaterThan(this.#given);
+    this.#appended(seq);
+  }
+
+  #appended(seq: number): void {
     this.#given = seq;
+    const drop = this.#taken.shift();
+    if (drop) this.#told.push({ drop, reportSeq: seq });
+  }
+
+  #peek(fromSeq: number, count: number): number[] {
+    const entries = this.#outbox.peek(fromSeq, count);
+    let before = fromSeq - 1;
+    for (const { seq, record } of entries) {
+      expect(seq).toBeGreaterThan(before);
+      if (Buffer.compare(record, recordAt(seq)) !== 0) throw new Error(`${seq} is not what was appended`);
+      before = seq;
+    }
+    return entries.map(({ seq }) => seq);
   }
 
   #deliver(count: number, acknowledged: number): number {
-    const entries = this.#outbox.peek(1, count);
-    let before = 0;
-    for (const entry of entries) {
-      expect(nameOf(entry)).toBe(String(entry.seq));
-      expect(entry.seq).toBeGreaterThan(before);
-      before = entry.seq;
-      this.#delivered.add(entry.seq);
-    }
-    const done = entries.slice(0, acknowledged);
-    if (done.length > 0) this.#outbox.ack(done.at(-1)!.seq);
-    for (const { seq } of done) this.#acknowledged.add(seq);
-    return entries.length;
+    const seqs = this.#peek(1, count);
+    const done = seqs.slice(0, acknowledged);
+    if (done.length > 0) this.#outbox.ack(done.at(-1)!);
+    for (const seq of done) this.#acknowledged.add(seq);
+    return seqs.length;
+  }
+
+  /** Live first: what is young goes before the rest. */
+  #deliverAhead(behind: number, count: number, acknowledged: number): void {
+    if (!this.#outbox.canAckAhead()) return;
+    const fromSeq = Math.max(1, this.#given + 1 - behind);
+    const done = this.#peek(fromSeq, count).slice(0, acknowledged);
+    if (done.length === 0) return;
+    this.#outbox.ackAhead(done[0]!, done.at(-1)!);
+    for (const seq of done) this.#acknowledged.add(seq);
   }
 
   #report(): void {
-    for (const { fromSeq, toSeq, count, reason } of this.#outbox.takeDrops()) {
+    for (const drop of this.#outbox.takeDrops()) {
+      const { fromSeq, toSeq, count, reason } = drop;
+      expect(count).toBeGreaterThan(0);
       expect(count).toBeLessThanOrEqual(toSeq - fromSeq + 1);
-      this.#tell(fromSeq, toSeq);
+      this.#taken.push(drop);
       if (reason === "corrupt") this.#expectNotDurable(fromSeq, toSeq);
     }
+  }
+
+  /** What the outbox says of itself is so, and what was thinned out is spread evenly. */
+  #look(): void {
+    const { depth } = this.#outbox.status();
+    expect(this.#peek(1, EVERYTHING).length).toBe(depth);
+    this.#expectEven(this.#rewritten());
+  }
+
+  /**
+   * What is given up beyond the acknowledged number, which lies before the oldest record that waits. `before`: what the
+   * disk held when it was opened; it may have been written anew since.
+   */
+  #expectGivenUpCounted(before: readonly LogEntry[]): void {
+    const { givenUp, firstSeq, nextSeq } = this.#outbox.status();
+    const oldestSeq = firstSeq ?? nextSeq;
+    const bounds = [before, this.#rewrittenEntries()].map((entries) => {
+      const done = entries.findLast(
+        ({ kind, seq }) => kind === "record" && seq < oldestSeq && !this.#row.ahead,
+      );
+      return { least: holesFrom(entries, oldestSeq), most: holesFrom(entries, (done?.seq ?? 0) + 1) };
+    });
+    expect(givenUp).toBeGreaterThanOrEqual(Math.min(...bounds.map(({ least }) => least)));
+    expect(givenUp).toBeLessThanOrEqual(Math.max(...bounds.map(({ most }) => most)));
+    for (const segment of this.#rewritten()) {
+      const records = entriesOf(this.#rig.files, segment).filter(({ kind }) => kind === "record");
+      expect(records.length).toBe(segment.header.rewritten?.records);
+    }
+  }
+
+  #rewrittenEntries(): readonly LogEntry[] {
+    return this.#rewritten().flatMap((segment) => entriesOf(this.#rig.files, segment));
+  }
+
+  /** Of each sensor's readings none that was thinned out follows another at half, and no more than three at a quarter. */
+  #expectEven(rewritten: readonly Segment[]): void {
+    const missing = new Map<string, { count: number; most: number }>();
+    for (const segment of rewritten) {
+      const ofLevel = { half: 1, quarter: 3, events: Infinity }[segment.header.rewritten!.level];
+      for (const { kind, fromSeq, seq: toSeq } of entriesOf(this.#rig.files, segment)) {
+        for (let seq = fromSeq; seq <= toSeq; seq++) {
+          const series = seriesAt(seq);
+          if (kind === "record" && series !== undefined) missing.delete(series);
+          const isHole = (kind === "thinned" || kind === "displaced") && !this.#acknowledged.has(seq);
+          if (!isHole) continue;
+          if (series === undefined) throw new Error(`event ${seq} was given up among others`);
+          const { count, most } = missing.get(series) ?? { count: 0, most: 0 };
+          const run = { count: count + 1, most: Math.max(most, ofLevel) };
+          missing.set(series, run);
+          if (run.count > run.most)
+            throw new Error(`${run.count} readings of ${series} up to ${seq} are missing`);
+        }
+      }
+    }
+  }
+
+  /** An event goes only where no reading is left that could: on flash, and not in the segment that is written into. */
+  #expectNoReadingLeft(record: Uint8Array): void {
+    const seq = Number(Buffer.from(record).toString("latin1").split(" ")[1]);
+    // What was delivered behind a loss that was not told may come back after a kill.
+    if (seriesOf(record) !== undefined || this.#acknowledged.has(seq)) return;
+    const { syncedSeq, firstSeq = 1 } = this.#outbox.status();
+    const isLeft = ({ kind, seq }: LogEntry) =>
+      kind === "record" && seq >= firstSeq && seriesAt(seq) !== undefined && !this.#acknowledged.has(seq);
+    for (const segment of this.#segments().slice(0, -1)) {
+      if (segment.lastSeq > syncedSeq) continue;
+      const left = entriesOf(this.#rig.files, segment).find(isLeft);
+      if (left) throw new Error(`${Buffer.from(record)} is given up, and reading ${left.seq} is there`);
+    }
+  }
+
+  #segments(): readonly Segment[] {
+    return survey(this.#rig.files, FOLDER).segments;
+  }
+
+  #rewritten(): readonly Segment[] {
+    return this.#segments().filter(({ header }) => header.rewritten !== undefined);
   }
 
   #expectNotDurable(fromSeq: number, toSeq: number): void {
@@ -197,13 +423,8 @@ class History {
       if (this.#durable.has(seq)) throw new Error(`${seq} was on flash`);
   }
 
-  #tell(fromSeq: number, toSeq: number): void {
-    for (let seq = fromSeq; seq <= toSeq; seq++) this.#told.add(seq);
-  }
-
   #lastStored(): number {
-    const entries = this.#outbox.peek(1, 100_000);
-    return entries.at(-1)?.seq ?? 0;
+    return this.#peek(1, EVERYTHING).at(-1) ?? 0;
   }
 
   /** Goes on appending and delivering until the process is dead in the middle of it. What it says then, nobody hears. */
@@ -212,31 +433,45 @@ class History {
     this.#fuse.left = afterOperations;
     while (this.#fuse.left >= 0) {
       const { nextSeq } = this.#outbox.status();
-      const seq = this.#outbox.append(record(nextSeq));
+      const seq = this.#outbox.append(recordAt(nextSeq));
       if (this.#fuse.left < 0) break;
-      this.#given = seq;
+      this.#appended(seq);
+      if (seq > this.#notDurableSeq + 10_000) throw new Error(`${this.#outbox.status().fault}`);
       if (seq % 3 === 0) this.#deliver(2, this.#fuse.left > 2 ? 1 : 0);
     }
     this.#fuse.left = Number.POSITIVE_INFINITY;
   }
 }
 
-test.each([
-  ["drop_oldest", undefined],
-  ["drop_newest", undefined],
-  ["drop_oldest", TAIL],
-  ["drop_newest", TAIL],
-] as const)(
-  "whatever happens, every number is delivered or told as lost, and never given twice (%s, tail: %s)",
-  async (whenFull, tail) => {
+const ROWS: readonly Row[] = [
+  { whenFull: "drop_oldest" },
+  { whenFull: "drop_newest" },
+  { whenFull: "drop_oldest", tail: TAIL },
+  { whenFull: "drop_newest", tail: TAIL },
+  { whenFull: "drop_oldest", ahead: true },
+  { whenFull: "drop_newest", ahead: true },
+  { whenFull: "drop_oldest", sensors: true },
+  { whenFull: "drop_newest", sensors: true },
+  { whenFull: "thin", sensors: true },
+  { whenFull: "drop_oldest", sensors: true, tail: TAIL },
+  { whenFull: "drop_newest", sensors: true, tail: TAIL },
+  { whenFull: "thin", sensors: true, tail: TAIL },
+  { whenFull: "drop_oldest", sensors: true, ahead: true },
+  { whenFull: "thin", sensors: true, ahead: true },
+  { whenFull: "thin", sensors: true, ahead: true, tail: TAIL },
+];
+
+test.each(ROWS)(
+  "whatever happens, every number is acknowledged or told as lost, and never given twice (%o)",
+  async (row) => {
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
-        const history = new History(whenFull, tail);
+      fc.asyncProperty(steps(row), async (taken) => {
+        const history = new History(row);
         await history.begin();
-        for (const step of steps) await history.take(step);
+        for (const step of taken) await history.take(step);
         history.conclude();
       }),
-      { numRuns: 250 },
+      { numRuns: row.sensors || row.ahead ? 30 : 250 },
     );
   },
   120_000,
