@@ -277,3 +277,99 @@ describe("an outbox that makes room beforehand", () => {
     expectAccounted(given, seqs, drops);
   });
 });
+
+describe("what is left of readings and events", () => {
+  const share = (seqs: readonly number[], from: number, to: number) => {
+    const readings = numbers(from, to).filter((seq) => name(seq) !== "event");
+    return readings.filter((seq) => seqs.includes(seq)).length / readings.length;
+  };
+
+  test("all readings where they are young, then half of them, a quarter, and at last events only", async () => {
+    const outbox = await new Rig({ ...SIXTEEN, whenFull: "thin" }, undefined, seriesOf).open();
+    await fill(outbox, 10_000);
+    const { seqs, drops } = settle(outbox);
+    const shares = numbers(0, 99).map((nth) => share(seqs, nth * 100 + 1, nth * 100 + 100));
+    const profile = shares.filter((one, nth) => nth === 0 || Math.abs(one - shares[nth - 1]!) > 0.1);
+    expect(shares[0]).toBe(0);
+    expect(shares.at(-1)).toBe(1);
+    // The older, the fewer: each share is met, and none is left again for one that is lower.
+    expect(shares.some((one) => Math.abs(one - 1 / 4) < 0.05)).toBe(true);
+    expect(shares.some((one) => Math.abs(one - 1 / 2) < 0.05)).toBe(true);
+    expect(profile).toEqual(profile.toSorted((a, b) => a - b));
+    expectAccounted(10_000, seqs, drops);
+  });
+
+  test("events of all times, but of readings only the youngest, where it does not thin", async () => {
+    const outbox = await new Rig({ ...SIXTEEN, whenFull: "drop_oldest" }, undefined, seriesOf).open();
+    await fill(outbox, 5_000);
+    const { seqs, drops } = settle(outbox);
+    expect(seqs.filter((seq) => name(seq) === "event")).toEqual(events(5_000));
+    const readings = seqs.filter((seq) => name(seq) !== "event");
+    expect(readings).toEqual(numbers(readings[0]!, 5_000).filter((seq) => name(seq) !== "event"));
+    expectAccounted(5_000, seqs, drops);
+  });
+
+  test("where new readings are turned away, events still come in until the last segment is full, too", async () => {
+    const outbox = await new Rig({ ...SIXTEEN, whenFull: "drop_newest" }, undefined, seriesOf).open();
+    await fill(outbox, 3_000);
+    const { seqs, drops } = settle(outbox);
+    const lastReading = seqs.findLast((seq) => name(seq) !== "event")!;
+    const late = seqs.filter((seq) => seq > lastReading);
+    // A segment of 4 KiB holds an event and the gap before it some thirty times.
+    expect(late.length).toBeGreaterThan(20);
+    expect(late.length).toBeLessThan(40);
+    expect(late).toEqual(
+      events(3_000)
+        .filter((seq) => seq > lastReading)
+        .slice(0, late.length),
+    );
+    outbox.append(bytesOf(3_001));
+    expectAccounted(3_000, seqs, [...drops, ...outbox.takeDrops()]);
+  });
+
+  test("the same after a restart, with the same accounts", async () => {
+    const rig = new Rig({ ...SIXTEEN, whenFull: "thin" }, undefined, seriesOf);
+    const before = await rig.open();
+    await fill(before, 3_000);
+    rig.cutPower();
+    const first = settle(await rig.open());
+    rig.kill();
+    const second = settle(await rig.open());
+    expectAccounted(3_000, first.seqs, first.drops);
+    // Nothing of it was reported: what comes after a loss is open again, and so are the losses.
+    expectAccounted(3_000, [...first.seqs, ...second.seqs], second.drops);
+  });
+
+  test("a disk that refuses costs readings before events, and each of them is told", async () => {
+    const rig = new Rig({ ...SIXTEEN, maxRecordBytes: 1024, whenFull: "thin" }, undefined, seriesOf);
+    const outbox = await rig.open();
+    rig.disk.refuseWrites("ENOSPC");
+    // More than the 4 MiB that wait in memory.
+    const bytes = (seq: number) => Buffer.concat([bytesOf(seq), Buffer.alloc(940, seq)]);
+    for (let seq = 1; seq <= 5_000; seq++) outbox.append(bytes(seq));
+    const seqs = outbox.peek(1, 10_000).map(({ seq }) => seq);
+    expect(seqs.filter((seq) => name(seq) === "event")).toEqual(events(5_000));
+    const readings = seqs.filter((seq) => name(seq) !== "event");
+    expect(readings).toEqual(numbers(readings[0]!, 5_000).filter((seq) => name(seq) !== "event"));
+    outbox.ack(5_000);
+    rig.disk.refuseWrites(undefined);
+    await rig.clock.advance(2_000);
+    outbox.append(bytes(5_001));
+    outbox.ack(5_001);
+    expectAccounted(5_000, seqs, outbox.takeDrops());
+  });
+
+  test("a hundred thousand records go through a small outbox in seconds", async () => {
+    const rig = new Rig({ ...SIXTEEN, whenFull: "thin" }, undefined, seriesOf);
+    const outbox = await rig.open();
+    const startedMs = performance.now();
+    for (let seq = 1; seq <= 100_000; seq++) {
+      outbox.append(bytesOf(seq));
+      if (seq % 100 === 0) await outbox.sync();
+    }
+    expect(performance.now() - startedMs).toBeLessThan(60_000);
+    const { seqs, drops } = settle(outbox);
+    expectAccounted(100_000, seqs, drops);
+    expect(drops.length).toBeLessThan(50);
+  }, 120_000);
+});
