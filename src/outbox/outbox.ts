@@ -95,7 +95,8 @@ export interface Outbox {
   ack(seq: number): void;
   /**
    * The broker has everything from `fromSeq` to `toSeq`, though perhaps not what is older. Survives a kill of the
-   * process; after a power cut some of it may be handed out again.
+   * process, up to the first loss in it whose report is neither on flash nor delivered; after a power cut some of it may
+   * be handed out again.
    */
   ackAhead(fromSeq: number, toSeq: number): void;
   /** Whether there is room to remember more of what is acknowledged ahead. False: go on with the oldest. */
