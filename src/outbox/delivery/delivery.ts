@@ -14,6 +14,8 @@ import type { Waiting } from "../young/waiting.ts";
 import { LeftOut } from "./left-out.ts";
 import type { Losses } from "./losses.ts";
 
+/** Whoever reads at more places than these at once reads parts of segments again. */
+const READERS = 2;
 /** Records counted in one go where they are dropped. */
 const DROP_PAGE = 1_000;
 
@@ -42,7 +44,8 @@ export class Delivery {
   readonly #maxAgeMs: number;
   /** Gaps from this number on were reported when they arose, in this run. */
   readonly #firstSeq: number;
-  readonly #reader: LogReader;
+  /** One for the backlog, and one for new records where those go first: last used last. */
+  readonly #readers: LogReader[];
   readonly #head: Head;
   readonly #leftOut: LeftOut;
   #ackedSeq: number;
@@ -59,7 +62,7 @@ export class Delivery {
     this.#ackedSeq = start.ackedSeq;
     this.#ahead = new Ahead(start.ahead);
     this.#firstSeq = start.nextSeq;
-    this.#reader = this.#openReader();
+    this.#readers = [this.#openReader()];
     this.#head = new Head(parts.files, parts.log.segments);
     this.#leftOut = new LeftOut(parts.files);
   }
@@ -119,8 +122,7 @@ export class Delivery {
     };
     try {
       while (nextSeq <= log.lastSeq && entries.length < count) {
-        this.#reader.seek(nextSeq);
-        const entry = this.#reader.next();
+        const entry = this.#readerAt(nextSeq).next();
         if (entry === undefined) break;
         take(entry);
       }
@@ -254,13 +256,26 @@ export class Delivery {
 
   /** The end of the log was cut off: positions in it mean nothing any more. */
   forgetPositions(): void {
-    this.#reader.close();
+    for (const reader of this.#readers) reader.close();
     this.#head.close();
   }
 
   /** Lets the disk be read again. */
   retry(): void {
     this.#fault = this.#headFault = undefined;
+  }
+
+  #readerAt(seq: number): LogReader {
+    const there = this.#readers.findIndex((reader) => reader.isAt(seq));
+    const [reader] =
+      there >= 0
+        ? this.#readers.splice(there, 1)
+        : this.#readers.length < READERS
+          ? [this.#openReader()]
+          : this.#readers.splice(0, 1);
+    reader!.seek(seq);
+    this.#readers.push(reader!);
+    return reader!;
   }
 
   /** `onHole`: numbers given up among records that are there, not told yet. */

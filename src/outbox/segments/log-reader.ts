@@ -20,9 +20,14 @@ export class LogReader {
     this.#onGap = onGap;
   }
 
+  /** Whether `seq` is the next to be read. */
+  isAt(seq: number): boolean {
+    return seq === this.#nextSeq && this.#cursor !== undefined && !this.#cursor.segment.retired;
+  }
+
   /** Makes `seq`, or what follows it, the next to be read. Costs nothing where it already is. */
   seek(seq: number): void {
-    if (seq === this.#nextSeq && this.#cursor && !this.#cursor.segment.retired) return;
+    if (this.isAt(seq)) return;
     this.#nextSeq = seq;
     const segment = this.#segments.findLast(({ header }) => header.firstSeq <= seq) ?? this.#segments[0];
     if (segment !== undefined && segment.header.firstSeq > seq) this.#nextSeq = segment.header.firstSeq;
