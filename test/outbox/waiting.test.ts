@@ -39,7 +39,7 @@ describe("what waits in memory", () => {
       gap("accounted", 11, 12),
     ]);
     const lost: number[] = [];
-    waiting.shedReadings((seq) => lost.push(seq));
+    waiting.shedReadings(({ seq }) => lost.push(seq));
     expect(lost).toEqual([4]);
     expect(told(waiting)).toBe("full1-9 10e accounted11-12");
   });
@@ -54,7 +54,7 @@ describe("what waits in memory", () => {
     const entries = [record(1, true), record(2, false), record(3, true), record(4, false)];
     const shed = (room: number) => {
       const lost: number[] = [];
-      waitingWith(entries, room).shed((seq) => lost.push(seq));
+      waitingWith(entries, room).shed(({ seq }) => lost.push(seq));
       return lost;
     };
     expect(shed(3)).toEqual([2]);
@@ -80,7 +80,7 @@ describe("what waits in memory", () => {
         const written: LogEntry[] = [];
         const recordsOf = (kind: string) => [...expected].filter(([, is]) => is === kind).map(([seq]) => seq);
         const count = () => recordsOf("e").length + recordsOf("r").length;
-        const lose = (seq: number) => {
+        const lose = ({ seq }: LogEntry) => {
           const oldest = recordsOf("r")[0] ?? recordsOf("e")[0];
           if (lastStep !== "shedAll") expect(seq).toBe(oldest);
           expected.set(seq, "full");
