@@ -12,6 +12,7 @@ import type { Outbox } from "./outbox.ts";
 import { decideStart, type Start } from "./recovery.ts";
 import { sparseBytesMax } from "./segments/block.ts";
 import { findEnd } from "./segments/log-end.ts";
+import { secureRewritten } from "./segments/rewritten.ts";
 import type { Segment } from "./segments/segment.ts";
 import {
   GAP_BYTES,
@@ -186,6 +187,7 @@ function assemble(
     start,
   );
   held.push(() => delivery.forgetPositions());
+  secureRewritten(files, log.segments);
   log.trim();
   while (log.oversized && log.segments.length > 0) {
     const [oldest] = log.segments;
@@ -239,7 +241,7 @@ function assemble(
   });
 }
 
-/** What was written anew was on flash before, and is so now; and all that is older. */
+/** What was written anew is on flash, and so is all that is older. */
 function rewrittenSeq(segments: readonly Segment[]): number {
   return segments.reduce((seq, { header }) => Math.max(seq, header.rewritten?.lastSeq ?? 0), 0);
 }

@@ -22,7 +22,7 @@ def slot(path, magic, layout):
 
 class Segment:
     def __init__(self, path):
-        self.data, self.counts = path.read_bytes(), True
+        self.data = path.read_bytes()
         version = uint(self.data[8:12])
         self.begin = 96 if version == 3 else 64
         self.crc = zlib.crc32(self.data[: self.begin - 4])
@@ -62,6 +62,15 @@ def unpack(kind, first, last, wall, payload):
     return found + ([(kind, following, last, 0, b"")] if following <= last else [])
 
 
+def told(some, until, kinds):
+    """Of how many numbers up to one entries of these kinds tell."""
+    count, following = 0, 0
+    for kind, first, number, _, _ in (entry for each in some for entry in each.entries()):
+        count += max(0, min(number, until) - max(first, following) + 1) if kind in kinds else 0
+        following = max(following, number + 1)
+    return count
+
+
 def segments(folder, stream):
     """The segments that count, in order of their numbers."""
     found = [each for each in map(Segment, folder.glob("[0-9]" * 8 + ".seg")) if each.intact]
@@ -70,14 +79,19 @@ def segments(folder, stream):
     for nth, each in enumerate(found):
         younger = [other.first for other in found[nth + 1 :] if not other.sources or other.first > each.first]
         each.last = each.last if each.sources else min(younger, default=1 << 64) - 1
-    for nth, each in reversed(list(enumerate(found))):
-        if each.sources and each.counts:
-            replaced = [other for other in found[:nth] if each.first <= other.first <= each.last]
-            told = sum(last - first + 1 for _, first, last, _, _ in each.entries())
-            each.counts = len(replaced) < each.sources or told == each.last - each.first + 1
-            for other in replaced if each.counts else []:
-                other.counts = False
-    return sorted((each for each in found if each.counts), key=lambda each: each.first)
+    counting = []
+    for nth, each in enumerate(found):
+        replaced = [other for other in counting if each.sources and each.first <= other.first <= each.last]
+        replaced = sorted((other for other in replaced if other.generation < each.generation), key=lambda other: other.first)
+        later = [other for other in found[nth + 1 :] if each.sources and other.sources and other.generation > each.generation]
+        met = [other for other in later if other.first <= each.last and other.last >= each.first]
+        overtaken = any(other.first > each.first or other.last < each.last for other in met)
+        whole = each.sources and told([each], each.last, range(6)) == each.last - each.first + 1
+        known = (0, 1, 2, 4, 5)
+        more = not replaced or whole or told([each], each.last, known) > told(replaced, each.last, known)
+        if more and not overtaken:
+            counting = [other for other in counting if other not in replaced] + [each]
+    return sorted(counting, key=lambda each: each.first)
 
 
 def read(folder, tail):

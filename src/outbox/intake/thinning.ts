@@ -1,6 +1,6 @@
 import type { Delivery } from "../delivery/delivery.ts";
 import type { Losses } from "../delivery/losses.ts";
-import { type FileLayer, isFileError } from "../files/files.ts";
+import { type FileLayer, isMediumError } from "../files/files.ts";
 import { Draft } from "../segments/draft.ts";
 import { type Segment, SegmentCursor } from "../segments/segment.ts";
 import { gap, isGap, type Level, type LogEntry } from "../segments/segment-format.ts";
@@ -85,9 +85,9 @@ export class Thinning {
   step(syncedSeq: number, ackedSeq: number): boolean {
     const begun = this.#begun;
     this.#begun = undefined;
-    const syncing = this.#syncing;
+    // The system tells of a failed sync once: another one that ends meanwhile proves nothing.
+    if (this.#syncing !== undefined) begun?.return(false);
     this.#syncing = undefined;
-    syncing?.syncNow();
     // What was begun beforehand is brought to its end. Meanwhile more may be on flash than it knew.
     return (begun !== undefined && finish(begun)) || finish(this.#pieces(syncedSeq, ackedSeq));
   }
@@ -184,8 +184,8 @@ export class Thinning {
         before?.header.rewritten?.level === level ? yield* this.#draft(old, at, level, before) : undefined;
       return joined ?? (yield* this.#draft(old, at, level));
     } catch (error) {
-      if (!isFileError(error)) throw error;
-      // What cannot be read cannot be kept.
+      if (!isMediumError(error)) throw error;
+      // What cannot be read cannot be kept. It may be there again by the time that it has to go.
       return undefined;
     }
   }
@@ -212,7 +212,9 @@ export class Thinning {
       sources.push(before);
     }
     for (const segment of segments.slice(at)) {
-      if (sources.length > 1 || !this.#mayBecome(segment, level)) break;
+      // Segments of another size may give back less than they take.
+      const enough = sources.length > 1 && bytesOf(sources) >= log.segmentBytes;
+      if (enough || !this.#mayBecome(segment, level)) break;
       const longer = draft.clone();
       const leftOut = yield* this.#thin(segment, level, ackedSeq, longer);
       if (segment === segments[0] && longer.records === 0) return { draft, sources: [] };
@@ -221,7 +223,8 @@ export class Thinning {
       draft = longer;
       sources.push(segment);
     }
-    return sources.length > (before ? 1 : 0) ? { draft, sources } : undefined;
+    const gains = sources.length > (before ? 1 : 0) && bytesOf(sources) >= log.segmentBytes;
+    return gains ? { draft, sources } : undefined;
   }
 
   /** Adds what is left of a segment to a draft. */
@@ -252,11 +255,20 @@ export class Thinning {
   }
 }
 
+function bytesOf(segments: readonly Segment[]): number {
+  return segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+}
+
 function finish(pieces: Pieces<boolean>): boolean {
-  for (;;) {
-    const { done, value } = pieces.next();
-    if (done) return value;
-    value?.syncNow();
+  try {
+    for (;;) {
+      const { done, value } = pieces.next();
+      if (done) return value;
+      value?.syncNow();
+    }
+  } finally {
+    // Where the disk refuses, what was written goes.
+    pieces.return(false);
   }
 }
 

@@ -108,7 +108,7 @@ export class SegmentFiles {
   /** It could not be used. */
   giveBack({ file, place, isNew }: Target): void {
     file.close();
-    if (isNew) this.#files.remove(place.path);
+    if (isNew) this.remove(place);
   }
 
   /** Nobody needs any more what a segment holds. */

@@ -218,14 +218,15 @@ export class SegmentLog {
     const { bytes, header } = draft.encode(fields);
     const { endOffset, lastSeq } = rewritten;
     this.#segmentFiles.lend(target);
+    this.#namesChanged ||= target.isNew;
     const replacement: Replacement = {
       sync: async () => {
         await target.file.sync();
-        if (target.isNew) await this.#files.syncFolder(this.#options.folder);
+        await this.#syncNames();
       },
       syncNow: () => {
         target.file.syncNow();
-        if (target.isNew) this.#files.syncFolderNow(this.#options.folder);
+        this.#syncNamesNow();
       },
       putInPlace: () => {
         target.file.close();
@@ -275,7 +276,7 @@ export class SegmentLog {
     const results = await Promise.allSettled(batch.map(({ file }) => file.sync()));
     this.#closeEarlier(batch);
     for (const result of results) if (result.status === "rejected") throw result.reason;
-    if (this.#takeNamesChanged()) await this.#files.syncFolder(this.#options.folder);
+    await this.#syncNames();
   }
 
   syncNow(ackedSeq: number): void {
@@ -285,7 +286,7 @@ export class SegmentLog {
     } finally {
       this.#closeEarlier(batch);
     }
-    if (this.#takeNamesChanged()) this.#files.syncFolderNow(this.#options.folder);
+    this.#syncNamesNow();
   }
 
   /** Leaves the active segment: nothing more is written into it. */
@@ -365,9 +366,19 @@ export class SegmentLog {
     for (const open of batch) if (open !== this.#active && !this.#earlier.includes(open)) open.file.close();
   }
 
-  #takeNamesChanged(): boolean {
-    const changed = this.#namesChanged;
+  async #syncNames(): Promise<void> {
+    if (!this.#namesChanged) return;
     this.#namesChanged = false;
-    return changed;
+    try {
+      await this.#files.syncFolder(this.#options.folder);
+    } catch (error) {
+      this.#namesChanged = true;
+      throw error;
+    }
+  }
+
+  #syncNamesNow(): void {
+    if (this.#namesChanged) this.#files.syncFolderNow(this.#options.folder);
+    this.#namesChanged = false;
   }
 }
