@@ -1,5 +1,7 @@
+import { seededRandom } from "../../src/device/random.ts";
 import type { VirtualClock } from "../../src/device/sim/clock.ts";
 import type { Entry, Outbox } from "../../src/outbox/outbox.ts";
+import { numbers } from "./rig.ts";
 
 /** What had been promised by some moment of a run. */
 export interface Promised {
@@ -11,6 +13,10 @@ export interface Promised {
   readonly durable: ReadonlySet<number>;
   /** Numbers of records that the consumer has. */
   readonly seen: ReadonlySet<number>;
+  /** The highest number that was acknowledged. */
+  readonly acked: number;
+  /** Numbers of readings on flash that made room, whether that was told or not. */
+  readonly thinned: ReadonlySet<number>;
   /** Nothing was ever lost: then nothing that was delivered may be told as lost either. */
   readonly lossless: boolean;
 }
@@ -20,6 +26,8 @@ export const NOTHING_PROMISED: Promised = {
   settled: 0,
   durable: new Set(),
   seen: new Set(),
+  acked: 0,
+  thinned: new Set(),
   lossless: true,
 };
 
@@ -33,6 +41,20 @@ const textOf = ({ record }: Entry) => Buffer.from(record).toString("latin1");
 /** From nothing to more than a whole sector. */
 const filler = (seq: number) => "x".repeat(seq % 9 === 0 ? 600 : (seq * 37) % 240);
 
+/** Hardly to be compressed, so that a segment written anew is more than a sector. */
+function noise(seq: number): string {
+  const random = seededRandom(seq);
+  const lengthBytes = seq % 9 === 0 ? 500 : (seq * 37) % 240;
+  return Array.from({ length: lengthBytes }, () => String.fromCharCode(33 + Math.floor(random() * 90))).join(
+    "",
+  );
+}
+
+/** Readings of two sensors in turns; whatever else is appended is an event. */
+export function seriesOf(record: Uint8Array): string | undefined {
+  return /^\d+ (reading\d) /.exec(Buffer.from(record).toString("latin1"))?.[1];
+}
+
 /** A node in small: appends records that name themselves, reports what was lost, delivers, and keeps account. */
 export class Consumer {
   readonly appended: Appended;
@@ -41,6 +63,7 @@ export class Consumer {
   /** Numbers of records that were handed out in this run. */
   readonly #delivered = new Set<number>();
   #promised: Promised;
+  #closed = false;
 
   /** `onPromise` hears of each change of what is promised, as soon as it holds. */
   constructor(
@@ -58,6 +81,14 @@ export class Consumer {
 
   append(count: number): void {
     for (; count > 0; count--) this.#append(`record ${filler(this.outbox.status().nextSeq)}`);
+  }
+
+  /** Readings, and every now and then an event. */
+  measure(count: number): void {
+    for (; count > 0; count--) {
+      const seq = this.outbox.status().nextSeq;
+      this.#append(`${seq % 8 === 0 ? "event" : `reading${seq % 2}`} ${noise(seq)}`);
+    }
   }
 
   /** What a node says first, and whenever it has lost something. */
@@ -80,7 +111,7 @@ export class Consumer {
     this.#promise({ seen });
     const last = entries.at(-1);
     if (last) this.outbox.ack(last.seq);
-    this.#promise({});
+    this.#promise(last ? { acked: last.seq } : {});
   }
 
   /** Appends `meanwhile` records while the sync is under way. */
@@ -100,6 +131,7 @@ export class Consumer {
   async close(): Promise<void> {
     const left = this.outbox.peek(1, EVERYTHING).map(({ seq }) => seq);
     await this.outbox.close();
+    this.#closed = true;
     // What moved to the disk with the end may have cost older records their place: this counts them as settled.
     this.#promise({ durable: new Set([...this.#promised.durable, ...left]) });
   }
@@ -124,8 +156,21 @@ export class Consumer {
     const { firstSeq, nextSeq, dropped } = this.outbox.status();
     const settled = (firstSeq ?? nextSeq) - 1;
     const lossless = this.#promised.lossless && dropped === 0;
-    this.#promised = { ...this.#promised, settled, lossless, ...change };
+    this.#promised = { ...this.#promised, settled, lossless, thinned: this.#thinned(), ...change };
     this.#onPromise(this.#promised);
+  }
+
+  /** Those that were on flash and are there no more. */
+  #thinned(): ReadonlySet<number> {
+    const { durable, thinned } = this.#promised;
+    if (this.#closed) return thinned;
+    const gone = new Set(durable);
+    for (const { seq } of this.outbox.history(1, Infinity)) gone.delete(seq);
+    return new Set([...thinned, ...[...gone].filter((seq) => this.#isReading(seq))]);
+  }
+
+  #isReading(seq: number): boolean {
+    return seriesOf(Buffer.from(this.appended.get(seq) ?? "")) !== undefined;
   }
 }
 
@@ -138,18 +183,23 @@ const within = (ranges: readonly Range[], seq: number) =>
   ranges.some(({ fromSeq, toSeq }) => fromSeq <= seq && seq <= toSeq);
 
 /** What a record says of missing numbers. */
-function reportIn(text: string | undefined): (Range & { readonly of: "told" | "skipped" }) | undefined {
-  const [, of, fromSeq, toSeq] = /^\d+ (told|skipped) (\d+) (\d+) /.exec(text ?? "") ?? [];
+function reportIn(text: string): (Range & { readonly of: "told" | "skipped" }) | undefined {
+  if (!text.includes("d ")) return undefined;
+  const [, of, fromSeq, toSeq] = /^\d+ (told|skipped) (\d+) (\d+) /.exec(text) ?? [];
   if (of !== "told" && of !== "skipped") return undefined;
   return { of, fromSeq: Number(fromSeq), toSeq: Number(toSeq) };
 }
 
-/** Where an outbox opened after a power cut breaks a promise. `before` held for certain, `after` may have. */
+/**
+ * Where an outbox opened after a power cut breaks a promise. `before` held for certain, `after` may have. `eventsStay`: it
+ * tells events from readings.
+ */
 export function brokenPromise(
   outbox: Outbox,
   appended: Appended,
   before: Promised,
   after: Promised,
+  eventsStay: boolean,
 ): string | undefined {
   const { nextSeq } = outbox.status();
   const there = new Set<number>();
@@ -163,17 +213,28 @@ export function brokenPromise(
   if (nextSeq <= Math.max(before.given, lastSeq)) return `${nextSeq} would be given again`;
   const drops = outbox.takeDrops();
   const explained = explanations(outbox, drops, appended, (seq) => there.has(seq) || after.seen.has(seq));
+  const givenUp = drops.filter(({ reason }) => reason !== "corrupt");
   for (let seq = 1; seq <= before.given; seq++) {
     if (there.has(seq)) continue;
-    if (before.durable.has(seq) && seq > after.settled) return `${seq} was on flash and is gone`;
+    const isEvent = eventsStay && !appended.get(seq)?.includes(" reading");
+    if (isEvent && before.durable.has(seq) && seq > after.acked)
+      return `${seq}, an event, was on flash and is gone`;
+    // What is written anew may be on flash before it is in its place.
+    const thinned = after.thinned.has(seq) || (eventsStay && !isEvent && within(givenUp, seq));
+    if (before.durable.has(seq) && seq > after.settled && !thinned) return `${seq} was on flash and is gone`;
     if (!after.seen.has(seq) && !within(explained, seq)) return `${seq} is gone without a word`;
   }
-  for (const seq of there) if (within(drops, seq)) return `${seq} is there, and told as lost`;
+  const whole = drops.filter(({ fromSeq, toSeq, count }) => count > toSeq - fromSeq);
+  for (const seq of there) if (within(whole, seq)) return `${seq} is there, and told as lost`;
+  for (const { fromSeq, toSeq, count } of drops) {
+    const missing = numbers(fromSeq, toSeq).filter((seq) => !there.has(seq)).length;
+    if (count > missing) return `${count} are told as lost from ${fromSeq} to ${toSeq}, ${missing} are`;
+  }
   const corrupt = drops.filter(({ reason }) => reason === "corrupt");
   for (const seq of before.durable) {
     if (seq > after.settled && within(corrupt, seq)) return `${seq} was on flash and is told as corrupt`;
     const delivered = after.lossless && before.seen.has(seq);
-    if (delivered && within(drops, seq)) return `${seq} was delivered and is told as lost`;
+    if (delivered && within(whole, seq)) return `${seq} was delivered and is told as lost`;
   }
   return undefined;
 }

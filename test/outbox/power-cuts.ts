@@ -1,0 +1,218 @@
+import { expect } from "vitest";
+import { seededRandom } from "../../src/device/random.ts";
+import { VirtualClock } from "../../src/device/sim/clock.ts";
+import type { FileLayer } from "../../src/outbox/files/files.ts";
+import { memoryDisk } from "../../src/outbox/files/memory.ts";
+import { type OutboxDependencies, type OutboxOptions, openOutbox } from "../../src/outbox/open.ts";
+import type { Entry, Outbox } from "../../src/outbox/outbox.ts";
+import {
+  type Appended,
+  brokenPromise,
+  Consumer,
+  NOTHING_PROMISED,
+  type Promised,
+  seriesOf,
+} from "./consumer.ts";
+import { CachedDisk, statesOf } from "./disk-states.ts";
+import { type DiskState, type Operation, recordedDisk } from "./recorded-disk.ts";
+import { DAY_MS, FOLDER, numbers } from "./rig.ts";
+
+/** Another one each time; that of a failure replays it. */
+export const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);
+
+const OPTIONS: OutboxOptions = {
+  path: FOLDER,
+  maxSizeBytes: 20 * 1024 + 4 * 4096,
+  segmentBytes: 2048,
+  maxRecordBytes: 700,
+  maxAgeMs: 30 * DAY_MS,
+  whenFull: "drop_oldest",
+  syncAfterMs: 1000,
+};
+
+/** What is not as in {@link OPTIONS}. */
+export type Settings = Partial<OutboxOptions> & Pick<OutboxDependencies, "seriesOf">;
+
+/** A run as it was recorded: what it asked of the disk, and what was promised when. */
+export interface Recording {
+  readonly start: DiskState;
+  readonly log: readonly Operation[];
+  /** Each holds from so many operations on. */
+  readonly promises: readonly { readonly from: number; readonly promised: Promised }[];
+  readonly appended: Appended;
+}
+
+/** A disk as it is found, and what was promised of it before. */
+export interface Past {
+  readonly state: DiskState;
+  readonly promised: Promised;
+  readonly appended: Appended;
+}
+
+/** One disk that a cut of the power after operation `at` could leave. */
+export interface Cut extends Past {
+  readonly at: number;
+  /** What was about to be promised: a call was under way. */
+  readonly after: Promised;
+}
+
+let boots = 0;
+
+export function diskOf(state: DiskState): FileLayer {
+  const mount = memoryDisk().mount();
+  mount.makeFolder(FOLDER);
+  for (const [name, bytes] of state) {
+    const file = mount.open(`${FOLDER}/${name}`, "create");
+    file.write(bytes, bytes.length, 0);
+    file.close();
+  }
+  return mount;
+}
+
+class DeadError extends Error {
+  readonly code = "EIO";
+}
+
+/** A process's way to its files, which ends with it. */
+function mortal<T extends object>(way: T, life: { over: boolean }): T {
+  return new Proxy(way, {
+    get(target, key) {
+      const found: unknown = Reflect.get(target, key);
+      if (typeof found !== "function") return found;
+      return (...args: readonly unknown[]) => {
+        if (life.over && key !== "close") throw new DeadError(String(key));
+        const result: unknown = Reflect.apply(found, target, args);
+        return key === "open" ? mortal(Object(result), life) : result;
+      };
+    },
+  });
+}
+
+/** Runs of a node between two power cuts, one after the other: each `open` finds the one before dead or gone. */
+export function machineOn(disk: FileLayer, settings: Settings = {}) {
+  const boot = ++boots;
+  const clock = new VirtualClock({ wallMs: Date.UTC(2026, 5), bootId: `b${boot}` });
+  let runs = 0;
+  const { seriesOf, ...always } = settings;
+  let life = { over: false };
+  const open = (options: Partial<OutboxOptions> = {}) => {
+    const self = `${boot}-${++runs}-boot`;
+    life.over = true;
+    life = { over: false };
+    const files = {
+      ...mortal(disk, life),
+      processes: { self, isRunning: (process: string) => process === self },
+    };
+    const random = seededRandom(boot);
+    const dependencies = { files, clock, random, ...(seriesOf && { seriesOf }) };
+    return openOutbox({ ...OPTIONS, ...always, ...options }, dependencies);
+  };
+  return { clock, open };
+}
+
+export type Run = (
+  open: (options?: Partial<OutboxOptions>) => Promise<Consumer>,
+  clock: VirtualClock,
+) => Promise<void>;
+
+/** Carries out runs of a node on a disk that writes down what it is asked. */
+export async function record(
+  { state, promised, appended }: Past,
+  run: Run,
+  settings: Settings = {},
+): Promise<Recording> {
+  const disk = recordedDisk(diskOf(state), state);
+  const { clock, open } = machineOn(disk.files, settings);
+  const promises = [{ from: 0, promised }];
+  const note = (now: Promised) => void promises.push({ from: disk.log.length, promised: now });
+  await run(
+    async (options) => new Consumer(await open(options), appended, promises.at(-1)!.promised, note),
+    clock,
+  );
+  return { start: state, log: disk.log, promises, appended };
+}
+
+/** Every disk that a power cut at any instant of a recording could leave, `limit` at most for each instant. */
+export function* cutsOf(recording: Recording, limit: number, random: () => number): Generator<Cut> {
+  const { start, log, promises, appended } = recording;
+  const disk = new CachedDisk(start);
+  for (let at = 0; at <= log.length; at++) {
+    if (at > 0) disk.apply(log[at - 1]!, at - 1);
+    const index = promises.findLastIndex(({ from }) => from <= at);
+    const { promised } = promises[index]!;
+    const after = (promises[index + 1] ?? promises[index]!).promised;
+    for (const state of statesOf(disk, limit, random)) yield { state, promised, after, appended, at };
+  }
+}
+
+export const NO_PAST: Past = { state: new Map(), promised: NOTHING_PROMISED, appended: new Map() };
+
+/** Opens the outbox on what a power cut left; returns the promise that does not hold, if any. */
+async function tryOut(past: Cut, thorough: boolean, settings: Settings): Promise<string | undefined> {
+  const { open } = machineOn(diskOf(past.state), settings);
+  const outbox = await open();
+  const broken = brokenPromise(
+    outbox,
+    past.appended,
+    past.promised,
+    past.after,
+    settings.seriesOf !== undefined,
+  );
+  if (broken !== undefined) return broken;
+  const { nextSeq } = outbox.status();
+  for (const seq of numbers(nextSeq, nextSeq + 2)) {
+    const given = outbox.append(Buffer.from(String(seq)));
+    if (given !== seq) return `${given} was given instead of ${seq}`;
+  }
+  const seqs = outbox.peek(nextSeq, 10).map(({ seq }) => seq);
+  if (seqs.join() !== numbers(nextSeq, nextSeq + 2).join()) return `${seqs} are there at the end`;
+  if (!thorough) return undefined;
+  const isLasting = ({ record }: Entry) => settings.seriesOf?.(record) === undefined;
+  const lasting = seqsOf(outbox, isLasting).join();
+  const again = await open();
+  if (seqsOf(again, isLasting).join() !== lasting) return "a kill after it costs records";
+  return settings.seriesOf && past.at % 25 === 0 ? goOn(again, past, open) : undefined;
+}
+
+/** Fills it once more, kills it again, and looks for the events. */
+async function goOn(outbox: Outbox, past: Cut, open: () => Promise<Outbox>): Promise<string | undefined> {
+  const there = outbox.peek(1, 100_000);
+  const appended = new Map(there.map(({ seq, record }) => [seq, Buffer.from(record).toString("latin1")]));
+  const promised = { ...past.after, durable: new Set(there.map(({ seq }) => seq)) };
+  const node = new Consumer(outbox, appended, promised, () => {});
+  for (let hour = 0; hour < 8; hour++) {
+    node.measure(12);
+    await node.sync();
+  }
+  const left = (await open()).peek(1, 100_000);
+  const changed = left.find(({ seq, record }) => !Buffer.from(record).equals(bytesOf(appended, seq)));
+  if (changed !== undefined) return `${changed.seq} holds something else after more was written`;
+  const seqs = new Set(left.map(({ seq }) => seq));
+  // What was delivered and has come back makes room first.
+  const stays = (seq: number) => seq > past.after.acked && seriesOf(bytesOf(appended, seq)) === undefined;
+  const gone = [...appended.keys()].find((seq) => stays(seq) && !seqs.has(seq));
+  return gone === undefined ? undefined : `${gone}, an event, is gone when more was written`;
+}
+
+const bytesOf = (appended: Appended, seq: number) => Buffer.from(appended.get(seq) ?? "", "latin1");
+
+export const seqsOf = (outbox: Outbox, isWanted: (entry: Entry) => boolean = () => true) =>
+  outbox
+    .peek(1, 100_000)
+    .filter(isWanted)
+    .map(({ seq }) => seq);
+
+/** Tries out every disk that a power cut could leave of a recording. Returns how many there were. */
+export async function tryOutAll(
+  recording: Recording,
+  limit: number,
+  random: () => number,
+  settings: Settings = {},
+): Promise<number> {
+  let states = 0;
+  for (const past of cutsOf(recording, limit, random)) {
+    const broken = await tryOut(past, states++ % 10 === 0, settings);
+    expect(broken, `SEED=${SEED}, after operation ${past.at} of ${recording.log.length}`).toBeUndefined();
+  }
+  return states;
+}
