@@ -44,7 +44,7 @@ export interface OutboxOptions {
   readonly syncAfterMs: number;
   /** Default: 64 KiB. */
   readonly maxRecordBytes?: number;
-  /** Default: 1 MiB, or less where four would not fit. */
+  /** Default: 1 MiB, or less where sixteen would not fit, but room for two of the longest records. */
   readonly segmentBytes?: number;
 }
 
@@ -64,6 +64,8 @@ export interface OutboxDependencies {
 const DEFAULT_RECORD_BYTES = 64 * 1024;
 const DEFAULT_SEGMENT_BYTES = 1024 * 1024;
 const SEGMENTS_MIN = 4;
+/** So many, where records are short enough for it, let a full log give way piece by piece. */
+const SEGMENTS_WANTED = 16;
 const BLOCK_BYTES = 4096;
 /** Records kept in memory while the disk refuses them. */
 const WAITING_MAX_BYTES = 4 * 1024 * 1024;
@@ -112,7 +114,11 @@ type Sizes = Required<Pick<OutboxOptions, "maxRecordBytes" | "segmentBytes">>;
 function checkSizes({ maxSizeBytes, ...options }: OutboxOptions): Sizes {
   const maxRecordBytes = options.maxRecordBytes ?? DEFAULT_RECORD_BYTES;
   const fittingBytes = blocks((maxSizeBytes - SMALL_FILES_BYTES) / SEGMENTS_MIN, Math.floor);
-  const segmentBytes = options.segmentBytes ?? Math.min(DEFAULT_SEGMENT_BYTES, fittingBytes);
+  const wantedBytes = Math.max(
+    blocks((maxSizeBytes - SMALL_FILES_BYTES) / SEGMENTS_WANTED, Math.floor),
+    2 * blocks(leastSegmentBytes(maxRecordBytes), Math.ceil),
+  );
+  const segmentBytes = options.segmentBytes ?? Math.min(DEFAULT_SEGMENT_BYTES, fittingBytes, wantedBytes);
   if (segmentBytes > fittingBytes || segmentBytes < leastSegmentBytes(maxRecordBytes)) {
     const leastBytes = smallestSizeBytes(maxRecordBytes);
     throw new RangeError(

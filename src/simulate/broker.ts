@@ -10,6 +10,8 @@ export interface SimMessage {
   readonly clientId: string;
   readonly topic: string;
   readonly payload: string;
+  /** The payload as it came, which need not be text. */
+  readonly bytes: Uint8Array;
   readonly qos: 0 | 1 | 2;
   readonly retain: boolean;
 }
@@ -237,6 +239,7 @@ function toMessage(packet: AedesPublishPacket, client: Client | null): SimMessag
     clientId: client?.id ?? "",
     topic: packet.topic,
     payload: packet.payload.toString(),
+    bytes: Buffer.from(packet.payload),
     qos: packet.qos as SimMessage["qos"],
     retain: packet.retain,
   };

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
+import { asJson } from "../audit/decode.ts";
 import { Ledger, type Verdict } from "../audit/ledger.ts";
 import type { Config } from "../config/config.ts";
 import { loadConfig } from "../config/load.ts";
@@ -49,7 +50,7 @@ export interface SimulateOptions {
 /** How a run of the node ends. */
 export type Ending = "clean" | "kill" | "power_cut";
 
-/** A message of the node's, its payload parsed where it is JSON. */
+/** A message of the node's, its payload parsed, whatever `telemetry.encoding` it has. */
 export interface SimulatedMessage {
   /** Below the topic root: `telemetry/air`. */
   readonly topic: string;
@@ -119,8 +120,8 @@ export async function simulate(options: SimulateOptions): Promise<Simulation> {
   const ledger = new Ledger(config.device.id);
   const broker = await createSimBroker({
     clock: { ...delegate(() => clock) },
-    onMessage: ({ topic, payload }) => {
-      if (topic.startsWith(root)) ledger.observe(topic.slice(root.length), payload);
+    onMessage: ({ topic, bytes }) => {
+      if (topic.startsWith(root)) ledger.observe(topic.slice(root.length), asJson(bytes));
     },
   });
 
@@ -173,10 +174,10 @@ export async function simulate(options: SimulateOptions): Promise<Simulation> {
   }
 
   const messages = (filter = "#") =>
-    broker.messages(root + filter).map(({ topic, payload, retain }) => ({
+    broker.messages(root + filter).map(({ topic, payload, bytes, retain }) => ({
       topic: topic.slice(root.length),
       payload,
-      json: parsed(payload),
+      json: parsed(asJson(bytes)),
       retain,
     }));
 
