@@ -164,6 +164,9 @@ class History {
   /** Accounts taken; each record that follows tells one. */
   #taken: Drop[] = [];
   #told: Told[] = [];
+  readonly #perhaps: Told[] = [];
+  /** Events among what was given up. */
+  readonly #givenUp = new Set<number>();
   readonly #skipped: Range[] = [];
   readonly #acknowledged = new RangeSet();
   #outbox!: Outbox;
@@ -185,7 +188,8 @@ class History {
       (files) => mortal(files, this.#fuse),
       row.sensors ? seriesOf : undefined,
     );
-    if (row.sensors) this.#rig.onGivenUp = (record) => this.#expectNoReadingLeft(record);
+    if (row.sensors && row.whenFull !== "drop_newest")
+      this.#rig.onGivenUp = (record) => this.#expectNoReadingLeft(record);
   }
 
   async begin(): Promise<void> {
@@ -269,6 +273,7 @@ class History {
     this.#append();
     this.#deliver(1, 1);
     this.#report();
+    this.#told.push(...this.#perhaps.filter(({ reportSeq }) => this.#acknowledged.has(reportSeq)));
     const losses = new Losses();
     for (const { from, to } of this.#skipped) losses.skip({ from, to });
     for (const { fromSeq, toSeq, count, reason } of [...this.#told.map(({ drop }) => drop), ...this.#taken])
@@ -289,6 +294,12 @@ class History {
         .reduce((sum, { from, to }) => sum + to - from + 1, 0);
       if (count > open) throw new Error(`${JSON.stringify(drop)}, and ${open} are open`);
     }
+  }
+
+  /** The process died in an append: what it was to report is told where the record is there all the same. */
+  #perhapsTold(reportSeq: number): void {
+    const drop = this.#taken.shift();
+    if (drop) this.#perhaps.push({ drop, reportSeq });
   }
 
   #append(): void {
@@ -401,8 +412,10 @@ class History {
   /** An event goes only where no reading is left that could: on flash, and not in the segment that is written into. */
   #expectNoReadingLeft(record: Uint8Array): void {
     const seq = Number(Buffer.from(record).toString("latin1").split(" ")[1]);
-    // What was delivered behind a loss that was not told may come back after a kill.
-    if (seriesOf(record) !== undefined || this.#acknowledged.has(seq)) return;
+    if (seriesOf(record) !== undefined) return;
+    // What was delivered or given up behind a loss that was not told may come back with the next run.
+    if (this.#acknowledged.has(seq) || this.#givenUp.has(seq)) return;
+    this.#givenUp.add(seq);
     const { syncedSeq, firstSeq = 1 } = this.#outbox.status();
     const isLeft = ({ kind, seq }: LogEntry) =>
       kind === "record" && seq >= firstSeq && seriesAt(seq) !== undefined && !this.#acknowledged.has(seq);
@@ -437,7 +450,10 @@ class History {
     while (this.#fuse.left >= 0) {
       const { nextSeq } = this.#outbox.status();
       const seq = this.#outbox.append(recordAt(nextSeq));
-      if (this.#fuse.left < 0) break;
+      if (this.#fuse.left < 0) {
+        this.#perhapsTold(seq);
+        break;
+      }
       this.#appended(seq);
       if (seq > this.#notDurableSeq + 10_000) throw new Error(`${this.#outbox.status().fault}`);
       if (seq % 3 === 0) this.#deliver(2, this.#fuse.left > 2 ? 1 : 0);
