@@ -165,8 +165,6 @@ class History {
   #taken: Drop[] = [];
   #told: Told[] = [];
   readonly #perhaps: Told[] = [];
-  /** Events among what was given up. */
-  readonly #givenUp = new Set<number>();
   readonly #skipped: Range[] = [];
   readonly #acknowledged = new RangeSet();
   #outbox!: Outbox;
@@ -358,7 +356,8 @@ class History {
   /** What the outbox says of itself is so, and what was thinned out is spread evenly. */
   #look(): void {
     const { depth } = this.#outbox.status();
-    expect(this.#peek(1, EVERYTHING).length).toBe(depth);
+    const seqs = this.#peek(1, EVERYTHING);
+    if (!this.#row.sensors || !this.#wasCut) expect(seqs.length).toBe(depth);
     this.#expectEven(this.#rewritten());
   }
 
@@ -413,9 +412,9 @@ class History {
   #expectNoReadingLeft(record: Uint8Array): void {
     const seq = Number(Buffer.from(record).toString("latin1").split(" ")[1]);
     if (seriesOf(record) !== undefined) return;
-    // What was delivered or given up behind a loss that was not told may come back with the next run.
-    if (this.#acknowledged.has(seq) || this.#givenUp.has(seq)) return;
-    this.#givenUp.add(seq);
+    // What was given up or delivered behind a loss that was not told comes back with the next run, and takes up the room
+    // that rewriting needs: the oldest segment may go as it is.
+    if (this.#restarted || this.#acknowledged.has(seq)) return;
     const { syncedSeq, firstSeq = 1 } = this.#outbox.status();
     const isLeft = ({ kind, seq }: LogEntry) =>
       kind === "record" && seq >= firstSeq && seriesAt(seq) !== undefined && !this.#acknowledged.has(seq);
