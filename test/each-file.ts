@@ -7,7 +7,9 @@ vi.resetModules();
 const found = processState();
 // What was ended a moment ago may still be ending.
 afterAll(() =>
-  vi.waitFor(() => expect(processState(), "a test file leaves the process as it found it").toEqual(found)),
+  vi.waitFor(() => expect(processState(), "a test file leaves the process as it found it").toEqual(found), {
+    timeout: 10_000,
+  }),
 );
 
 function processState() {
