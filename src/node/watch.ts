@@ -65,7 +65,7 @@ function recordAlarm(outbox: Outbox, recorder: Recorder, log: Log, alarmed: bool
 
 /**
  * Loss may be forced, never silent. Accounts that were lost go first: as long as the loss that they went with is not told,
- * the next run finds it again, and them with it.
+ * the next run finds it again, and them with it, where its segment was not used again meanwhile.
  */
 export function recordDrops(outbox: Outbox, recorder: Recorder, log: Log, accounts?: Accounts): void {
   if (accounts?.tell(recorder) === false) return;

@@ -334,3 +334,26 @@ function write(rig: Rig, path: string, bytes: Buffer): void {
   file.write(bytes, bytes.length, 0);
   file.close();
 }
+
+test("a full outbox that turns away what waits in its tail goes on at its own pace", async () => {
+  const rig = new Rig({ whenFull: "drop_newest", tail: TAIL });
+  const outbox = await rig.open();
+  // Until not even one finds room.
+  while (outbox.status().dropped < 20) {
+    fill(outbox, 1);
+    await outbox.sync();
+  }
+  const monotonicMs = rig.clock.monotonicMs.bind(rig.clock);
+  let looks = 0;
+  rig.clock.monotonicMs = () => {
+    looks++;
+    return monotonicMs();
+  };
+  // Two marks of the sync schedule, whose records both find no room.
+  fill(outbox, 1);
+  await rig.clock.advance(500);
+  fill(outbox, 1);
+  await rig.clock.advance(2_000);
+  expect(looks).toBeLessThan(100);
+  await outbox.close();
+});

@@ -372,4 +372,14 @@ describe("what is left of readings and events", () => {
     expectAccounted(100_000, seqs, drops);
     expect(drops.length).toBeLessThan(50);
   }, 120_000);
+
+  test("each is told once where whole segments go behind rewritten ones", async () => {
+    const rig = new Rig({ ...SIXTEEN, whenFull: "drop_oldest" }, undefined, seriesOf);
+    const outbox = await rig.open();
+    await fill(outbox, 2_000);
+    for (let seq = 2_001; seq <= 3_500; seq++) outbox.append(bytesOf(seq));
+    const { seqs, drops } = settle(outbox);
+    expect(seqs.length + total(drops)).toBe(3_500);
+    expect(outbox.status().dropped).toBe(total(drops));
+  });
 });

@@ -198,9 +198,11 @@ export class Delivery {
   /** Gives up the records of the oldest segment, each one counted. */
   discard(segment: Segment): void {
     // What was given up in it before goes with the rest.
-    const reader = this.#openReader(({ fromSeq, toSeq }) =>
-      this.#parts.losses.add(fromSeq, toSeq, toSeq - fromSeq + 1, "full"),
-    );
+    const reader = this.#openReader((hole) => {
+      // It reads on into the next one, to see that this one has ended.
+      const { fromSeq, toSeq } = { ...hole, toSeq: Math.min(hole.toSeq, segment.lastSeq) };
+      if (fromSeq <= toSeq) this.#parts.losses.add(fromSeq, toSeq, toSeq - fromSeq + 1, "full");
+    });
     try {
       reader.seek(this.#ackedSeq + 1);
       for (let entry = reader.next(); entry && entry.seq <= segment.lastSeq; entry = reader.next())
@@ -319,6 +321,7 @@ export class Delivery {
     losses.add(seq, seq, 1, reason);
     losses.passed(this.#ackedSeq + 1, seq);
     this.#ackedSeq = seq;
+    this.#ahead.forget(seq);
     this.#parts.waiting.settle(seq);
   }
 

@@ -34,6 +34,8 @@ export class SyncSchedule {
    * there is.
    */
   dueMs(doneSeq: number, lastSeq: number): number | undefined {
+    // Some that were appended may have been given up since: then no mark behind the oldest is reached any more.
+    if (lastSeq <= doneSeq) this.#marks = [];
     // A mark stands for the records up to the next mark.
     while (this.#marks.length > 0 && (this.#marks[1]?.seq ?? lastSeq + 1) <= doneSeq + 1) this.#marks.shift();
     const oldest = this.#marks[0];

@@ -142,7 +142,7 @@ export class Thinning {
   *#carryOut({ draft, sources }: Plan): Pieces<boolean> {
     // Meanwhile some may have been delivered, and their files used for others.
     const areThere = () => sources.every(({ retired }) => !retired);
-    if (!areThere()) return false;
+    if (!areThere() || this.#parts.log.freeSegments === 0) return false;
     const replacement = this.#parts.log.prepare(sources, draft);
     let isOnFlash = false;
     try {

@@ -1,5 +1,7 @@
 import type { Clock } from "../../device/clock.ts";
 
+const IDLE_PAUSE_MS = 10;
+
 /** A background loop: sleeps until its work is due, does it, asks again when. */
 export class Worker {
   readonly #clock: Clock;
@@ -32,9 +34,14 @@ export class Worker {
   async #run(dueMs: () => number, work: () => Promise<void>): Promise<void> {
     while (!this.#stopping) {
       this.#nap = new AbortController();
-      const waitMs = dueMs() - this.#clock.monotonicMs();
+      const due = dueMs();
+      const waitMs = due - this.#clock.monotonicMs();
       if (waitMs > 0) await this.#clock.sleep(waitMs, this.#nap.signal);
-      else await work();
+      else {
+        await work();
+        // Work that changes nothing must not hold up the process: whatever else is wrong, others have their turn.
+        if (dueMs() <= due) await this.#clock.sleep(IDLE_PAUSE_MS, new AbortController().signal);
+      }
     }
   }
 }
