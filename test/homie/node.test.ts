@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { DeviceDiscovery, HomieDeviceManager } from "node-homie";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { retainedUnder, until } from "../mqtt/field-node.ts";
 import { type HomieRig, ROOT, startHomieRig } from "./homie-node.ts";
 
@@ -71,7 +71,15 @@ describe("a node with mqtt.convention: homie5", () => {
     await pause(1_500);
     await rig.broker.restart();
     await until(() => said("$state").filter((state) => state === "ready").length > 1, 10_000, "ready again");
-    const kept = await retainedUnder(ROOT, rig.broker.port);
+    // What the node tells of itself comes with its next health, which waits for nothing.
+    const kept = await vi.waitFor(
+      async () => {
+        const kept = await retainedUnder(ROOT, rig.broker.port);
+        expect(kept["node/uptime"]).toBeDefined();
+        return kept;
+      },
+      { timeout: 10_000, interval: 500 },
+    );
     expect(kept).toMatchObject({ $state: "ready", "pump/state": "false" });
     expect(JSON.parse(kept["$description"]!)).toMatchObject({ homie: "5.0", name: "North" });
     expect(Number(kept["air-1/temperature"])).toBeGreaterThan(-40);

@@ -7,7 +7,7 @@ export class Worker {
   readonly #clock: Clock;
   #ended: Promise<void> = Promise.resolve();
   #nap = new AbortController();
-  #stopping = false;
+  readonly #stopped = new AbortController();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -26,13 +26,13 @@ export class Worker {
 
   /** Resolves when the work under way has ended. */
   stop(): Promise<void> {
-    this.#stopping = true;
+    this.#stopped.abort();
     this.wake();
     return this.#ended;
   }
 
   async #run(dueMs: () => number, work: () => Promise<void>): Promise<void> {
-    while (!this.#stopping) {
+    while (!this.#stopped.signal.aborted) {
       this.#nap = new AbortController();
       const due = dueMs();
       const waitMs = due - this.#clock.monotonicMs();
@@ -40,7 +40,7 @@ export class Worker {
       else {
         await work();
         // Work that changes nothing must not hold up the process: whatever else is wrong, others have their turn.
-        if (dueMs() <= due) await this.#clock.sleep(IDLE_PAUSE_MS, new AbortController().signal);
+        if (dueMs() <= due) await this.#clock.sleep(IDLE_PAUSE_MS, this.#stopped.signal);
       }
     }
   }
