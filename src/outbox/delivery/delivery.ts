@@ -62,7 +62,7 @@ export class Delivery {
     this.#ackedSeq = start.ackedSeq;
     this.#ahead = new Ahead(start.ahead);
     this.#firstSeq = start.nextSeq;
-    this.#readers = [this.#openReader()];
+    this.#readers = [];
     this.#head = new Head(parts.files, parts.log.segments);
     this.#leftOut = new LeftOut(parts.files);
   }
