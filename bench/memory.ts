@@ -12,7 +12,7 @@ const PROCESSES = 4;
 const SETTLE_MS = 22_000;
 const LOOKS = 8;
 const LOOK_EVERY_MS = 500;
-const MAX_ABOVE_BARE_MIB = 17.5;
+const MAX_ABOVE_BARE_MIB = 16;
 
 /** What a node takes of a small board's memory, beyond what Node itself does. */
 export const memory: Part = {
@@ -45,7 +45,7 @@ async function measureBeside(bench: Bench, port: number): Promise<Findings> {
         ...compare("simulated board, one output", simulated!, bare!),
       ],
       notes: [
-        `MiB = 1,048,576 bytes; held at ${MAX_ABOVE_BARE_MIB} MiB, where it is: the goal is 14 MB`,
+        `MiB = 1,048,576 bytes; the target of 16 MB is read as ${MAX_ABOVE_BARE_MIB} MiB`,
         `${START_SCRIPT} gives Node ${[...Object.entries(env).map((pair) => pair.join("=")), ...flags].join(" ")}`,
         "the real board runs ten host sensors and no output: outputs need GPIO lines",
       ],
