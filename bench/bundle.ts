@@ -3,8 +3,8 @@ import { dirname, join } from "node:path";
 import type { Figure, Part } from "./figure.ts";
 
 const GOAL_BYTES = 350_000;
-/** The goal is missed: what thins a full outbox and accounts for it is 18 KB. Held where it is, so that it goes down and not up. */
-const MAX_BUNDLE_BYTES = 372_000;
+/** The goal and 5 % for growth until somebody looks. */
+const MAX_BUNDLE_BYTES = 367_500;
 
 /** What a device has to store and every update has to send. */
 export const bundle: Part = {
