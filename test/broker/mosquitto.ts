@@ -46,9 +46,12 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
   const port = options.port ?? (await freePort());
   if (options.tls) await makeCertificates(folder);
   const config = join(folder, "mosquitto.conf");
-  await writeFile(config, await configuration(folder, port, options));
+  const lines = await configuration(folder, port, options);
+  await writeFile(config, `${lines.join("\n")}\n`);
+  // It opens one listener after the other. Who comes by the last must not come too early.
+  const ports = lines.flatMap((line) => /^listener ([1-9]\d*) /.exec(line)?.[1] ?? []).map(Number);
 
-  let child = await start(binary, config, port);
+  let child = await start(binary, config, ports);
   const end = async (signal: NodeJS.Signals) => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     const exited = new Promise((resolve) => child.once("exit", resolve));
@@ -65,7 +68,7 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
     },
     async restart() {
       await end("SIGTERM");
-      child = await start(binary, config, port);
+      child = await start(binary, config, ports);
     },
     down: () => end("SIGTERM"),
     kill: () => end("SIGKILL"),
@@ -89,8 +92,8 @@ function scheme({ tls, webSockets }: MosquittoOptions): string {
   return tls ? "mqtts" : "mqtt";
 }
 
-async function configuration(folder: string, port: number, options: MosquittoOptions): Promise<string> {
-  const lines = [
+async function configuration(folder: string, port: number, options: MosquittoOptions): Promise<string[]> {
+  return [
     `listener ${port} 127.0.0.1`,
     "allow_anonymous true",
     "log_dest stderr",
@@ -106,10 +109,9 @@ async function configuration(folder: string, port: number, options: MosquittoOpt
     // Mosquitto 2.0 exits where WebSockets are all it serves.
     ...(options.webSockets ? [`listener ${await freePort()} 127.0.0.1`] : []),
   ];
-  return `${lines.join("\n")}\n`;
 }
 
-async function start(binary: string, config: string, port: number): Promise<ChildProcess> {
+async function start(binary: string, config: string, ports: readonly number[]): Promise<ChildProcess> {
   const child = spawn(binary, ["-c", config], { stdio: ["ignore", "ignore", "pipe"] });
   let errors = "";
   child.stderr!.on("data", (chunk: Buffer) => {
@@ -122,11 +124,11 @@ async function start(binary: string, config: string, port: number): Promise<Chil
   for (let tries = 0; tries < 500; tries++) {
     if (failed) throw failed;
     if (child.exitCode !== null) throw new Error(`mosquitto exited with ${child.exitCode}: ${errors}`);
-    if (await accepts(port)) return child;
+    if ((await Promise.all(ports.map(accepts))).every(Boolean)) return child;
     await sleep(10);
   }
   child.kill("SIGKILL");
-  throw new Error(`mosquitto does not listen on port ${port}: ${errors}`);
+  throw new Error(`mosquitto does not listen on ports ${ports}: ${errors}`);
 }
 
 function accepts(port: number): Promise<boolean> {
@@ -137,12 +139,26 @@ function accepts(port: number): Promise<boolean> {
   });
 }
 
+/**
+ * A port on loopback for a server that cannot choose one itself. From below those that kernels give to whoever does not
+ * care (32,768 and up on Linux): between this answer and the server's start no client's connection takes it.
+ */
 export async function freePort(): Promise<number> {
+  const port = FIRST_PORT + (nextPort++ % PORTS);
+  return (await listens(port)) ? port : freePort();
+}
+
+const FIRST_PORT = 20_000;
+const PORTS = 12_000;
+/** Test processes side by side begin at different ones. */
+let nextPort = Math.floor(Math.random() * PORTS);
+
+function listens(port: number): Promise<boolean> {
   const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  return new Promise((resolve) => {
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+  });
 }
 
 export interface Authority {
