@@ -201,7 +201,8 @@ export function createGuarded(parts: GuardedParts): Guarded {
 
   /** Sleeps until it is next to act by itself, instead of until whatever it waited for before. */
   function arm(): void {
-    alarm.abort();
+    // With a reason of its own, abort() makes no DOMException: this runs at every look at the rules.
+    alarm.abort("armed anew");
     const due = nextDue(rules, state, surroundings());
     if (!due || stopping()) return;
     const set = new AbortController();

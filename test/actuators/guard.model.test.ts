@@ -4,6 +4,7 @@ import type { Guard, Outcome } from "../../src/actuators/guard.ts";
 import type { Cause } from "../../src/actuators/kind.ts";
 import type { Clock } from "../../src/device/clock.ts";
 import { VirtualClock } from "../../src/device/sim/clock.ts";
+import { howMany, SEED } from "../exhaustive.ts";
 import { Inspector } from "./inspector.ts";
 import { configured, inMemory, openWired, type Refusing, RelayBoard } from "./wiring.ts";
 
@@ -223,11 +224,9 @@ class Model {
   }
 }
 
-/** With CI=true long enough to be believed, at a desk short enough to be run. */
-const RUNS = process.env["CI"] === "true" ? 1_800 : 250;
-const seed = Number(process.env["GUARD_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+const RUNS = howMany(250, 1_800);
 
-describe(`the guard under random commands, failures and restarts (GUARD_SEED=${seed})`, () => {
+describe(`the guard under random commands, failures and restarts (SEED=${SEED})`, () => {
   test("whatever happens, nothing forbidden does", { timeout: 300_000 }, async () => {
     let steps = 0;
     const property = fc.asyncProperty(
@@ -242,7 +241,7 @@ describe(`the guard under random commands, failures and restarts (GUARD_SEED=${s
         expect(model.violations).toEqual([]);
       },
     );
-    await fc.assert(property, { numRuns: RUNS, seed });
+    await fc.assert(property, { numRuns: RUNS, seed: SEED });
     expect(steps).toBeGreaterThanOrEqual(50 * RUNS);
   });
 });

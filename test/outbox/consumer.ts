@@ -166,7 +166,8 @@ export class Consumer {
     if (this.#closed) return thinned;
     const gone = new Set(durable);
     for (const { seq } of this.outbox.history(1, Infinity)) gone.delete(seq);
-    return new Set([...thinned, ...[...gone].filter((seq) => this.#isReading(seq))]);
+    const since = [...gone].filter((seq) => !thinned.has(seq) && this.#isReading(seq));
+    return since.length > 0 ? new Set([...thinned, ...since]) : thinned;
   }
 
   #isReading(seq: number): boolean {
@@ -182,12 +183,16 @@ interface Range {
 const within = (ranges: readonly Range[], seq: number) =>
   ranges.some(({ fromSeq, toSeq }) => fromSeq <= seq && seq <= toSeq);
 
-/** What a record says of missing numbers. */
-function reportIn(text: string): (Range & { readonly of: "told" | "skipped" }) | undefined {
-  if (!text.includes("d ")) return undefined;
+/** What the record of a number says of missing ones. */
+interface Report extends Range {
+  readonly seq: number;
+  readonly of: "told" | "skipped";
+}
+
+function reportIn(seq: number, text: string): Report | undefined {
   const [, of, fromSeq, toSeq] = /^\d+ (told|skipped) (\d+) (\d+) /.exec(text) ?? [];
   if (of !== "told" && of !== "skipped") return undefined;
-  return { of, fromSeq: Number(fromSeq), toSeq: Number(toSeq) };
+  return { seq, of, fromSeq: Number(fromSeq), toSeq: Number(toSeq) };
 }
 
 /**
@@ -248,11 +253,20 @@ function explanations(
 ): Range[] {
   const lost = [...drops];
   const skipped = opening.skipped ? [opening.skipped] : [];
-  // A report comes after what it tells of.
-  for (const [seq, text] of [...appended].sort(([one], [other]) => other - one)) {
-    const report = reportIn(text);
-    if (report === undefined || !(isKnown(seq) || within(lost, seq))) continue;
-    (report.of === "told" ? lost : skipped).push(report);
-  }
+  for (const { seq, of, ...range } of reportsIn(appended))
+    if (isKnown(seq) || within(lost, seq)) (of === "told" ? lost : skipped).push(range);
   return [...lost, ...skipped];
+}
+
+/** Thousands of disks are judged by what was appended in one run. */
+const reportsOf = new WeakMap<Appended, { readonly size: number; readonly reports: readonly Report[] }>();
+
+/** The youngest first: a report comes after what it tells of. */
+function reportsIn(appended: Appended): readonly Report[] {
+  const known = reportsOf.get(appended);
+  if (known?.size === appended.size) return known.reports;
+  const reports = [...appended].flatMap(([seq, text]) => reportIn(seq, text) ?? []);
+  reports.sort((one, other) => other.seq - one.seq);
+  reportsOf.set(appended, { size: appended.size, reports });
+  return reports;
 }

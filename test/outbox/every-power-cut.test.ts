@@ -1,17 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../../src/device/random.ts";
 import type { OutboxOptions } from "../../src/outbox/open.ts";
-import {
-  cutsOf,
-  diskOf,
-  machineOn,
-  NO_PAST,
-  type Run,
-  record,
-  SEED,
-  seqsOf,
-  tryOutAll,
-} from "./power-cuts.ts";
+import { howMany, SEED } from "../exhaustive.ts";
+import { cutsOf, diskOf, machineOn, NO_PAST, type Run, record, seqsOf, tryOutAll } from "./power-cuts.ts";
 import { TAIL } from "./rig.ts";
 
 /** With a tail: what it holds is gone after the cut, so that only the disk's operations are recorded. */
@@ -104,16 +95,16 @@ const carefulDays: Run = async (open, clock) => {
   }
 };
 
-/** Of each kind of outbox; together well above 20,000. */
-const LEAST_STATES = 10_000;
+/** Of each kind of outbox; of everything together well above 20,000. */
+const LEAST_STATES = howMany(2_000, 10_000);
 
 /** A busy machine is no failure. */
 const PATIENCE = { timeout: 120_000 };
 
 describe(`whatever a power cut leaves of the disk (SEED=${SEED})`, PATIENCE, () => {
   test.each([
-    ["without a tail", {}, 19],
-    ["with a tail", WITH_TAIL, 45],
+    ["without a tail", {}, howMany(5, 19)],
+    ["with a tail", WITH_TAIL, howMany(10, 45)],
   ] as const)("the outbox keeps every promise that it made before, %s", async (_, settings, limit) => {
     const recording = await record(NO_PAST, days, settings);
     const states = await tryOutAll(recording, limit, seededRandom(SEED), settings);
@@ -127,14 +118,10 @@ describe(`whatever a power cut leaves of the disk (SEED=${SEED})`, PATIENCE, () 
     for (const settings of [{}, WITH_TAIL]) {
       const first = await record(NO_PAST, days, settings);
       for (const past of cutsOf(first, 8, random)) {
-        if (random() > 0.002) continue;
+        if (random() > howMany(0.0005, 0.002)) continue;
         const found = new Set(seqsOf(await machineOn(diskOf(past.state)).open()));
         const promised = { ...past.after, given: past.promised.given, durable: found };
-        const second = await record(
-          { ...past, promised, appended: new Map(past.appended) },
-          dayAfter,
-          settings,
-        );
+        const second = await record({ ...past, promised }, dayAfter, settings);
         await tryOutAll(second, 4, random, settings);
       }
     }
@@ -142,7 +129,7 @@ describe(`whatever a power cut leaves of the disk (SEED=${SEED})`, PATIENCE, () 
 
   test("nothing at all is missing where every append is synced", async () => {
     const recording = await record(NO_PAST, carefulDays);
-    await tryOutAll(recording, 16, seededRandom(SEED + 2));
+    await tryOutAll(recording, howMany(5, 16), seededRandom(SEED + 2));
   });
 
   test("a disk that ignores syncs does not get away with it here", async () => {

@@ -5,6 +5,7 @@ import type { FileLayer } from "../../src/outbox/files/files.ts";
 import { memoryDisk } from "../../src/outbox/files/memory.ts";
 import { type OutboxDependencies, type OutboxOptions, openOutbox } from "../../src/outbox/open.ts";
 import type { Entry, Outbox } from "../../src/outbox/outbox.ts";
+import { SEED } from "../exhaustive.ts";
 import {
   type Appended,
   brokenPromise,
@@ -16,9 +17,6 @@ import {
 import { CachedDisk, statesOf } from "./disk-states.ts";
 import { type DiskState, type Operation, recordedDisk } from "./recorded-disk.ts";
 import { DAY_MS, FOLDER, numbers } from "./rig.ts";
-
-/** Another one each time; that of a failure replays it. */
-export const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);
 
 const OPTIONS: OutboxOptions = {
   path: FOLDER,
@@ -116,11 +114,9 @@ export type Run = (
 ) => Promise<void>;
 
 /** Carries out runs of a node on a disk that writes down what it is asked. */
-export async function record(
-  { state, promised, appended }: Past,
-  run: Run,
-  settings: Settings = {},
-): Promise<Recording> {
+export async function record(past: Past, run: Run, settings: Settings = {}): Promise<Recording> {
+  const { state, promised } = past;
+  const appended = new Map(past.appended);
   const disk = recordedDisk(diskOf(state), state);
   const { clock, open } = machineOn(disk.files, settings);
   const promises = [{ from: 0, promised }];
@@ -132,12 +128,18 @@ export async function record(
   return { start: state, log: disk.log, promises, appended };
 }
 
-/** Every disk that a power cut at any instant of a recording could leave, `limit` at most for each instant. */
-export function* cutsOf(recording: Recording, limit: number, random: () => number): Generator<Cut> {
+/** Every disk that a power cut at one in `oneIn` instants could leave, `limit` at most for each instant. */
+export function* cutsOf(
+  recording: Recording,
+  limit: number,
+  random: () => number,
+  oneIn = 1,
+): Generator<Cut> {
   const { start, log, promises, appended } = recording;
   const disk = new CachedDisk(start);
   for (let at = 0; at <= log.length; at++) {
     if (at > 0) disk.apply(log[at - 1]!, at - 1);
+    if (random() * oneIn >= 1) continue;
     const index = promises.findLastIndex(({ from }) => from <= at);
     const { promised } = promises[index]!;
     const after = (promises[index + 1] ?? promises[index]!).promised;
@@ -202,15 +204,16 @@ export const seqsOf = (outbox: Outbox, isWanted: (entry: Entry) => boolean = () 
     .filter(isWanted)
     .map(({ seq }) => seq);
 
-/** Tries out every disk that a power cut could leave of a recording. Returns how many there were. */
+/** Tries out what {@link cutsOf} a recording makes. Returns how many disks there were. */
 export async function tryOutAll(
   recording: Recording,
   limit: number,
   random: () => number,
   settings: Settings = {},
+  oneIn = 1,
 ): Promise<number> {
   let states = 0;
-  for (const past of cutsOf(recording, limit, random)) {
+  for (const past of cutsOf(recording, limit, random, oneIn)) {
     const broken = await tryOut(past, states++ % 10 === 0, settings);
     expect(broken, `SEED=${SEED}, after operation ${past.at} of ${recording.log.length}`).toBeUndefined();
   }

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { seededRandom } from "../../src/device/random.ts";
 import type { FileLayer } from "../../src/outbox/files/files.ts";
 import type { Drop, Outbox } from "../../src/outbox/outbox.ts";
 import { survey } from "../../src/outbox/segments/survey.ts";
+import { SEED, sampleOf } from "../exhaustive.ts";
 import { type FaultyFiles, faultyFiles, type Operation } from "./faulty-files.ts";
 import { FOLDER, numbers, Rig } from "./rig.ts";
 
@@ -204,11 +206,21 @@ function open(rig: Rig, options: Rig["options"]): Promise<Outbox> {
 const CODES = ["ENOSPC", "EROFS", "EIO", "EACCES", "EMFILE"] as const;
 const OPERATIONS: readonly Operation[] = ["open", "read", "write", "sync", "remove", "syncFolder"];
 
-describe.each(OPERATIONS)("a disk that refuses %s while segments are written anew", (operation) => {
-  test.each(CODES)("with %s costs no event, from whichever moment on and for however long", async (code) => {
-    for (const whenFull of ["thin", "drop_oldest"] as const)
-      for (const at of whenFull === "thin" ? [0, 2, 7] : [1, 4, 15])
-        for (const failures of [1, at + 2, Number.POSITIVE_INFINITY]) {
+/** When a disk begins to refuse, and how often it does. */
+const REFUSALS = [
+  ...[0, 2, 7].map((at) => ({ whenFull: "thin", at }) as const),
+  ...[1, 4, 15].map((at) => ({ whenFull: "drop_oldest", at }) as const),
+].flatMap((begin) => [1, begin.at + 2, Number.POSITIVE_INFINITY].map((failures) => ({ ...begin, failures })));
+
+const random = seededRandom(SEED);
+
+describe.each(OPERATIONS)(
+  `a disk that refuses %s while segments are written anew (SEED=${SEED})`,
+  (operation) => {
+    test.each(CODES)(
+      "with %s costs no event, from whichever moment on and for however long",
+      async (code) => {
+        for (const { whenFull, at, failures } of sampleOf(REFUSALS, 4, random)) {
           const what = `${whenFull}, ${code} from the ${at}th ${operation} on, ${failures} times`;
           let layer: FaultyFiles | undefined;
           const rig = new Rig({ ...EIGHT, whenFull }, (files) => (layer ??= faultyFiles(files)), seriesOf);
@@ -241,8 +253,10 @@ describe.each(OPERATIONS)("a disk that refuses %s while segments are written ane
           expect(eventsOf(seqsIn(again)), what).toEqual(events);
           await again.close();
         }
-  });
-});
+      },
+    );
+  },
+);
 
 /** The folder of a node that was killed right after it wrote segments anew: the sources of the last are still there. */
 async function killedFiles(): Promise<Map<string, Buffer>> {
