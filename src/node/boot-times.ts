@@ -8,7 +8,10 @@ export const BOOT_TIMES = "boots.json";
 
 /** Of how many boots it is kept: more than an outbox holds records of, on any machine worth having. */
 const BOOTS_MAX = 64;
+/** Until a boot's time is known, a power cut costs the times of its records. */
 const LOOK_EVERY_MS = 1_000;
+/** Then only a step would be missed, and a board that has nothing to do is not woken each second. */
+const LOOK_AGAIN_EVERY_MS = 10_000;
 /** The two clocks are slewed together, so that anything but a step stays below. */
 const STEP_MS = 1_000;
 
@@ -38,7 +41,7 @@ export async function openBootTimes(file: MemoryFile, clock: Clock, log: Log): P
     async run(signal) {
       while (!signal.aborted) {
         await look();
-        await clock.sleep(LOOK_EVERY_MS, signal);
+        await clock.sleep(offsets.has(clock.bootId) ? LOOK_AGAIN_EVERY_MS : LOOK_EVERY_MS, signal);
       }
     },
   };
