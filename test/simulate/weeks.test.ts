@@ -4,30 +4,24 @@ import { type Simulation, simulate } from "../../src/simulate/simulate.ts";
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
-const INTERVALS_MS = { air: 30_000, soil: MINUTE_MS, tank: MINUTE_MS } as const;
+const INTERVALS_MS = { air: 2 * MINUTE_MS, soil: 4 * MINUTE_MS, tank: 4 * MINUTE_MS } as const;
 type SensorId = keyof typeof INTERVALS_MS;
 
-/** A driver that costs next to nothing, with values that a compressor gains little from. */
+/** A driver that costs next to nothing, with so many values that a compressor gains little from as fill a small outbox. */
+const DEPTHS = Array.from({ length: 16 }, (_, at) => `temperature_${at}`);
+
 function sonde() {
   const random = seededRandom(20_260_101);
   return {
     name: "sonde",
     bus: "host",
     chip: "none",
-    description: "three values at random",
+    description: "sixteen values at random",
     datasheet: "none",
     options: {},
-    fields: {
-      temperature: { unit: "°C", precision: 2 },
-      humidity: { unit: "%", precision: 2 },
-      pressure: { unit: "hPa", precision: 2 },
-    },
+    fields: Object.fromEntries(DEPTHS.map((depth) => [depth, { unit: "°C", precision: 2 }])),
     open: async () => ({
-      read: async () => ({
-        temperature: 20 + 10 * random(),
-        humidity: 40 + 40 * random(),
-        pressure: 980 + 40 * random(),
-      }),
+      read: async () => Object.fromEntries(DEPTHS.map((depth) => [depth, 1000 * random()])),
     }),
   } as never;
 }
@@ -50,9 +44,9 @@ health: { interval: 7d }
 location: { time_zone: UTC }
 buffer: { max_size: 1MiB, max_age: 365d, when_full: ${whenFull}, sync_after: 1m, replay: { rate: 0 }${tail ? ", tail: /run/fieldpost" : ""} }
 sensors:
-  - { id: air, driver: sonde, interval: 30s }
-  - { id: soil, driver: sonde, interval: 1m }
-  - { id: tank, driver: sonde, interval: 1m }
+  - { id: air, driver: sonde, interval: 2m }
+  - { id: soil, driver: sonde, interval: 4m }
+  - { id: tank, driver: sonde, interval: 4m }
 actuators: [{ id: pump, driver: digital_output, pin: 22 }]
 rules:
   - { id: water, when: { schedule: "30 6 * * *", lasts: 20m }, set: { pump: on }, otherwise: { pump: off } }
