@@ -16,8 +16,8 @@ export default defineConfig({
     deps: { interopDefault: false },
     // Many tests wait more than they work: no processor is left idle meanwhile.
     maxWorkers: availableParallelism() + 1,
-    // Ends what hangs. It is no measure of speed: machines are busy with other things, too.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Ends what hangs. It is no measure of speed: machines are busy with other things, ten times over.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 });
