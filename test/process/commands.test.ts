@@ -1,6 +1,8 @@
+import { spawnSync } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Mosquitto, startMosquitto } from "../broker/mosquitto.ts";
-import { configFolder, startBundle } from "./bundle.ts";
+import { bundlePath, configFolder, startBundle } from "./bundle.ts";
 import { subscribe } from "./subscriber.ts";
 
 let broker: Mosquitto;
@@ -40,6 +42,15 @@ describe("the bundle", () => {
       code: 0,
       stdout: expect.stringMatching(/^fieldpost \d+\.\d+\.\d+\n$/),
     });
+  });
+
+  test("says in one line that its output found no room, and fails", () => {
+    const full = openSync("/dev/full", "w");
+    const stdio = ["ignore", full, "pipe"] as const;
+    const { status, stderr } = spawnSync(process.execPath, [bundlePath, "schema"], { stdio: [...stdio] });
+    closeSync(full);
+    expect(String(stderr)).toBe("fieldpost: stdout: ENOSPC: no space left on device, write\n");
+    expect(status).toBe(1);
   });
 
   test("lists its commands, and explains each", async () => {
