@@ -131,7 +131,7 @@ function makeOutboxFolder(files: FileLayer, path: string): void {
     files.makeFolder(path);
   } catch (error) {
     const reasons: Readonly<Record<string, string>> = {
-      EEXIST: "it is a file, not a folder",
+      EEXIST: "a file or a broken link is in its place",
       ENOTDIR: "a part of it is a file, not a folder",
       EACCES: "this user may not write there",
       EPERM: "this user may not write there",

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -163,4 +163,17 @@ describe("a disk in memory", () => {
     expect(() => files.list("/f")).toThrow(code("EIO"));
     expect(disk.usedBytes("/f")).toBe(3);
   });
+});
+
+test("the file system makes folders in folders, and says what is in their way", () => {
+  const files = nodeFiles();
+  const at = (name: string) => join(root, "made", name);
+  files.makeFolder(at("a/b/c"));
+  files.makeFolder(at("a/b/c"));
+  expect(existsSync(at("a/b/c"))).toBe(true);
+  writeFileSync(at("file"), "");
+  symlinkSync(at("unplugged/disk"), at("link"));
+  expect(() => files.makeFolder(at("file"))).toThrow(code("EEXIST"));
+  expect(() => files.makeFolder(at("file/a/b"))).toThrow(code("ENOTDIR"));
+  expect(() => files.makeFolder(at("link/a"))).toThrow(code("EEXIST"));
 });

@@ -1,6 +1,7 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fdatasync,
   fdatasyncSync,
   fstatSync,
@@ -13,10 +14,12 @@ import {
   readSync,
   renameSync,
   statfsSync,
+  statSync,
   unlinkSync,
   writeSync,
 } from "node:fs";
 import { open } from "node:fs/promises";
+import { dirname } from "node:path";
 import type { FileLayer, OpenFile, OpenMode, Processes } from "./files.ts";
 
 const FLAGS: Readonly<Record<OpenMode, number>> = {
@@ -37,7 +40,7 @@ const IN_MEMORY: ReadonlySet<number> = new Set([0x01021994, 0x858458f6]);
 export function nodeFiles(): FileLayer {
   return {
     processes: linuxProcesses(),
-    makeFolder: (path) => void mkdirSync(path, { recursive: true, mode: FOLDER_MODE }),
+    makeFolder,
     isInMemory: (path) => IN_MEMORY.has(statfsSync(path).type),
     list: (path) => readdirSync(path),
     open: (path, mode) => openFile(openSync(path, FLAGS[mode], FILE_MODE)),
@@ -60,6 +63,20 @@ export function nodeFiles(): FileLayer {
       }
     },
   };
+}
+
+/**
+ * Not by `recursive: true`: that calls a read-only file system ENOENT, and where the kernel lets nobody make folders (/proc)
+ * it never returns.
+ */
+function makeFolder(path: string): void {
+  const above = dirname(path);
+  if (above !== path && !existsSync(above)) makeFolder(above);
+  try {
+    mkdirSync(path, FOLDER_MODE);
+  } catch (error) {
+    if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw error;
+  }
 }
 
 function openFile(fd: number): OpenFile {
