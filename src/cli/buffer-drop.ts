@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { createInterface } from "node:readline/promises";
 import { linuxClock } from "../device/linux/clock.ts";
 import { systemRandom } from "../device/linux/random.ts";
@@ -35,12 +36,15 @@ export async function drop(options: DropOptions, io: CliIo): Promise<number> {
   if (outbox.ownerPid === undefined && settings === undefined)
     throw wrongUsage("drop needs the configuration of a node that is not running: --config FILE");
   const lastSeq = Math.min(toSeq ?? outbox.lastSeq, outbox.lastSeq);
-  const waiting = toSeq === undefined ? `${outbox.depth} records` : "the records";
-  if (outbox.depth === 0 || lastSeq <= outbox.ackedSeq) {
+  const waiting = toSeq === undefined ? outbox.depth : countUpTo(lastSeq, outbox);
+  if (waiting === 0) {
     io.stderr("nothing to drop\n");
     return EXIT.done;
   }
-  if (!yes && !(await agrees(`Drop ${waiting} up to number ${lastSeq}, which no broker has? [y/N] `))) {
+  if (
+    !yes &&
+    !(await agrees(`Drop ${waiting} records up to number ${lastSeq}, which no broker has? [y/N] `))
+  ) {
     io.stderr("nothing was dropped\n");
     return EXIT.failed;
   }
@@ -52,13 +56,23 @@ export async function drop(options: DropOptions, io: CliIo): Promise<number> {
   return EXIT.done;
 }
 
+function countUpTo(lastSeq: number, outbox: Inspection): number {
+  let count = 0;
+  for (const { seq } of outbox.entries("unacknowledged")) {
+    if (seq > lastSeq) break;
+    count++;
+  }
+  return count;
+}
+
 async function agrees(question: string): Promise<boolean> {
   if (!process.stdin.isTTY)
     throw wrongUsage("drop deletes records and there is no terminal to ask on: --yes does it without asking");
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await terminal.question(question);
+  // Ctrl-C, Ctrl-D and a terminal that goes away say no as well.
+  const answer = await Promise.race([terminal.question(question), once(terminal, "close")]).catch(() => "");
   terminal.close();
-  return /^y(es)?$/i.test(answer.trim());
+  return /^y(es)?$/i.test(String(answer).trim());
 }
 
 async function dropThere(path: string, ownerPid: number, toSeq: number): Promise<Dropped> {

@@ -60,9 +60,11 @@ export async function buffer(args: string[], io: CliIo, version: string): Promis
     );
   }
   if (action === "status") {
-    const forecast = await forecastOf(path, outbox, config);
-    const json = { ...statusJson(outbox), forecast };
-    io.stdout(values.json ? `${JSON.stringify(json, null, 2)}\n` : statusText(path, outbox, forecast));
+    const node = outbox.ownerPid === undefined ? undefined : await viewOn(path);
+    const forecast = node?.forecast ?? storedForecast(outbox, config);
+    const fault = node?.outbox.fault;
+    const json = { ...statusJson(outbox), fault, forecast };
+    io.stdout(values.json ? `${JSON.stringify(json, null, 2)}\n` : statusText(path, outbox, fault, forecast));
   } else if (action === "export") await exportLines(outbox, which, origin, io);
   else {
     let shown = 0;
@@ -90,28 +92,30 @@ function wholeNumber(option: string, text: string): number {
   return value;
 }
 
-/** A running node's own measurements; where none runs, what the segments tell. */
-async function forecastOf(
-  path: string,
-  { ownerPid, intake, depth, depthBytes, stored }: Inspection,
+/** What the running node says. One that does not answer has its own trouble; this command shows what the files say. */
+async function viewOn(path: string): Promise<NodeView | undefined> {
+  return (await askNodeOn(path, { do: "status" }).catch(() => undefined))?.value as NodeView | undefined;
+}
+
+/** Without the measurements of a running node: what the segments tell. */
+function storedForecast(
+  { intake, depth, depthBytes, stored }: Inspection,
   config: Config | undefined,
-): Promise<ForecastJson> {
-  if (ownerPid !== undefined) {
-    // A node that does not answer has its own trouble; this command shows what the files say.
-    const answer = await askNodeOn(path, { do: "status" }).catch(() => undefined);
-    if (answer) return (answer.value as NodeView).forecast;
-  }
+): ForecastJson {
   if (intake === undefined || config === undefined) return forecastJson({});
   return forecastJson(predict(intake, { depth, depthBytes, stored, ...limitsOf(outboxOptions(config)) }));
 }
 
 function look(path: string, tail: string | undefined): Inspection {
+  const nothingHere = () => new CliError(EXIT.failed, `${path}: there is no outbox here`);
   try {
-    return inspectOutbox(path, nodeFiles(), tail);
+    const outbox = inspectOutbox(path, nodeFiles(), tail);
+    // Whoever names the folder beside it must not take its records for delivered.
+    if (outbox.stream === undefined && outbox.damaged.length === 0) throw nothingHere();
+    return outbox;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT")
-      throw new CliError(EXIT.failed, `${path}: there is no outbox here: no node has run with it yet`);
+    if (code === "ENOENT" || code === "ENOTDIR") throw nothingHere();
     if (code === "EACCES")
       throw new CliError(EXIT.failed, `${path}: this user may not read it; try as the node's user`);
     throw error;
@@ -146,7 +150,12 @@ function statusJson({
   };
 }
 
-function statusText(path: string, outbox: Inspection, forecast: ForecastJson): string {
+function statusText(
+  path: string,
+  outbox: Inspection,
+  fault: string | undefined,
+  forecast: ForecastJson,
+): string {
   const {
     stream,
     run,
@@ -177,6 +186,9 @@ function statusText(path: string, outbox: Inspection, forecast: ForecastJson): s
     ...oldest,
     ["numbers", `up to ${lastSeq}, acknowledged up to ${ackedSeq}`],
     ["on disk", formatSizeBytes(diskBytes)],
+    ...(fault === undefined
+      ? []
+      : [["disk fails", `${fault}: the youngest records are only in the node's memory`]]),
     ...(givenUp > 0
       ? [["given up", `${givenUp} readings between those that wait, as the outbox was full`]]
       : []),

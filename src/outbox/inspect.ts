@@ -39,7 +39,7 @@ export interface Inspection {
   /** Records given up among those that wait: readings that were thinned out, or made room for events. */
   readonly givenUp: number;
   readonly ackedSeq: number;
-  /** The youngest number on disk or in the tail. */
+  /** The youngest number that the disk or the tail knows of. */
   readonly lastSeq: number;
   /** How fast records came of late, where the disk tells. */
   readonly intake: StoredIntake | undefined;
@@ -109,7 +109,7 @@ function look(path: string, files: FileLayer, tail: string | undefined, before: 
     stored: storedIn(found.segments, totals),
     givenUp: givenUpBeyond(position, ackedSeq, found.segments, totals) - aheadLeftOut,
     ackedSeq,
-    lastSeq: young.at(-1)?.seq ?? lastSeqOnDisk,
+    lastSeq: Math.max(young.at(-1)?.seq ?? lastSeqOnDisk, ackedSeq),
     intake: storedIntake(files, found.segments),
     damaged: found.damaged,
     *entries(which, fromSeq = 1) {

@@ -1,7 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { PassThrough } from "node:stream";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { Ledger } from "../../src/audit/ledger.ts";
 import { buffer } from "../../src/cli/buffer.ts";
 import type { CliIo } from "../../src/cli/io.ts";
@@ -154,5 +156,64 @@ describe("fieldpost buffer over an outbox that was thinned", () => {
     expect(settle(next.outbox, next.recorder)).toMatchObject({ lost: 0 });
     expect(next.outbox.status().givenUp).toBe(0);
     await next.outbox.close();
+  });
+});
+
+describe("fieldpost buffer", () => {
+  test.each(["status", "peek", "export"])(
+    "%s does not take a folder without an outbox for an empty one",
+    async (action) => {
+      const folder = join(root, "empty");
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(join(folder, "boots.json"), "{}");
+      const somewhere = [folder, join(folder, "absent"), join(folder, "boots.json")];
+      for (const path of somewhere)
+        await expect(run([action, "--path", path])).rejects.toMatchObject({
+          message: `${path}: there is no outbox here`,
+          exitCode: 1,
+        });
+    },
+  );
+
+  test("says that a running node's disk refuses records, and where they are", async (context) => {
+    const { outbox, store, config } = await node("refused");
+    store(3);
+    const view = {
+      forecast: { offline_days: 12 },
+      outbox: { fault: "ENOSPC: no space left on device, write" },
+    };
+    const socket = createServer((client) =>
+      client.once("data", () => client.end(`${JSON.stringify({ ok: true, value: view })}\n`)),
+    );
+    await new Promise<void>((resolve) => socket.listen(join(root, "refused", "fieldpost.sock"), resolve));
+    context.onTestFinished(async () => {
+      await outbox.close();
+      await new Promise((resolve) => socket.close(resolve));
+    });
+    const { stdout } = await run(["status", "--config", config]);
+    expect(stdout).toContain("be offline for 12 days");
+    expect(stdout).toMatch(/^disk fails +ENOSPC: .*: the youngest records are only in the node's memory$/m);
+    expect(JSON.parse((await run(["status", "--json", "--config", config])).stdout)).toMatchObject({
+      fault: "ENOSPC: no space left on device, write",
+    });
+  });
+
+  test("drop says how many records it would drop, and takes the end of the input for a no", async (context) => {
+    const { outbox, store, config } = await node("asked");
+    store(30);
+    outbox.ack(10);
+    await outbox.close();
+    const terminal = Object.assign(new PassThrough(), { isTTY: true });
+    const asked = vi.spyOn(process.stderr, "write").mockReturnValue(true);
+    const stdin = vi.spyOn(process, "stdin", "get").mockReturnValue(terminal as never);
+    context.onTestFinished(() => {
+      asked.mockRestore();
+      stdin.mockRestore();
+    });
+    const dropping = run(["drop", "--to-seq", "25", "--config", config]);
+    await vi.waitFor(() => expect(asked).toHaveBeenCalled());
+    terminal.end();
+    expect(await dropping).toMatchObject({ code: 1, stderr: "nothing was dropped\n" });
+    expect(asked.mock.calls.join("")).toContain("Drop 15 records up to number 25,");
   });
 });

@@ -67,6 +67,15 @@ describe("looking into an outbox", () => {
     expect([...inspection.entries("unacknowledged")]).toHaveLength(5);
   });
 
+  test("knows the youngest number where all was delivered from the tail and none is on disk", async () => {
+    const rig = new Rig({ tail: TAIL });
+    const outbox = await rig.open();
+    fill(outbox, 5);
+    outbox.ack(5);
+    await outbox.close();
+    expect(inspectOutbox(FOLDER, rig.mount, TAIL)).toMatchObject({ depth: 0, ackedSeq: 5, lastSeq: 5 });
+  });
+
   test("shows nothing wrong while a node recycles what is looked at", async () => {
     const rig = new Rig();
     const outbox = await rig.open();
