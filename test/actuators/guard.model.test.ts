@@ -224,7 +224,7 @@ class Model {
   }
 }
 
-const RUNS = howMany(250, 1_800);
+const RUNS = howMany(120, 1_800);
 
 describe(`the guard under random commands, failures and restarts (SEED=${SEED})`, () => {
   test("whatever happens, nothing forbidden does", { timeout: 300_000 }, async () => {

@@ -5,6 +5,7 @@ import { editDistance, nearest } from "../../src/config/nearest.ts";
 import { openSource } from "../../src/config/source.ts";
 import { plain } from "../../src/config/tree.ts";
 import { parseYaml } from "../../src/config/yaml.ts";
+import { howMany, SEED } from "../exhaustive.ts";
 import { complaints, read } from "./reading.ts";
 
 const KEYS = [
@@ -80,7 +81,7 @@ describe("whatever a file holds", () => {
         const result = await read(text);
         expect(result.ok).toBe(false);
       }),
-      { numRuns: 5_000 },
+      { seed: SEED, numRuns: howMany(1_200, 5_000) },
     );
   });
 
@@ -96,7 +97,7 @@ describe("whatever a file holds", () => {
           expect(column + width).toBeLessThanOrEqual(Math.max(2, sourceLine.length + 2));
         }
       }),
-      { numRuns: 5_000 },
+      { seed: SEED, numRuns: howMany(1_200, 5_000) },
     );
     expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
   }, 120_000);
@@ -160,7 +161,7 @@ describe("whatever a file holds", () => {
         expect(problems, text).toEqual([]);
         expect(JSON.stringify(plain(root!)), text).toBe(JSON.stringify(parse(text)));
       }),
-      { numRuns: 2_000 },
+      { seed: SEED, numRuns: howMany(600, 2_000) },
     );
   }, 60_000);
 
