@@ -276,7 +276,7 @@ function remainsOf(found: Survey, { remains }: FoundTail) {
     lastRunOfSegments: newest?.header.run ?? 0,
     firstSeq: found.segments[0]?.header.firstSeq ?? 1,
     lastSeq: newest?.lastSeq ?? 0,
-    damaged: found.damaged.length > 0 || found.copied || emptied,
+    damaged: found.damaged.length > 0 || emptied,
   };
 }
 

@@ -62,34 +62,38 @@ def unpack(kind, first, last, wall, payload):
     return found + ([(kind, following, last, 0, b"")] if following <= last else [])
 
 
-def told(some, until, kinds):
-    """Of how many numbers up to one entries of these kinds tell."""
-    count, following = 0, 0
-    for kind, first, number, _, _ in (entry for each in some for entry in each.entries()):
-        count += max(0, min(number, until) - max(first, following) + 1) if kind in kinds else 0
-        following = max(following, number + 1)
+def told(some, first, last, kinds=range(6)):
+    """Of how many numbers of a range entries of these kinds tell."""
+    count = 0
+    for kind, begin, end, _, _ in (entry for each in some for entry in each.entries()):
+        count += max(0, min(end, last) - max(begin, first) + 1) if kind in kinds else 0
+        first = max(first, end + 1)
     return count
 
 
 def segments(folder, stream):
     """The segments that count, in order of their numbers."""
     found = [each for each in map(Segment, folder.glob("[0-9]" * 8 + ".seg")) if each.intact]
-    found.sort(key=lambda each: each.generation)
+    found.sort(key=lambda each: (each.generation, -told([each], 0, each.last)))
     found = [each for each in found if each.stream == (stream or found[-1].stream)]
+    found = [each for nth, each in enumerate(found) if each.generation not in (before.generation for before in found[:nth])]
     for nth, each in enumerate(found):
         younger = [other.first for other in found[nth + 1 :] if not other.sources or other.first > each.first]
         each.last = each.last if each.sources else min(younger, default=1 << 64) - 1
-    counting = []
+    counting, known = [], (0, 1, 2, 4, 5)
     for nth, each in enumerate(found):
-        replaced = [other for other in counting if each.sources and each.first <= other.first <= each.last]
-        replaced = sorted((other for other in replaced if other.generation < each.generation), key=lambda other: other.first)
-        later = [other for other in found[nth + 1 :] if each.sources and other.sources and other.generation > each.generation]
+        end = each.last
+        later = [other for other in found[nth + 1 :] if each.sources and other.sources]
         met = [other for other in later if other.first <= each.last and other.last >= each.first]
-        overtaken = any(other.first > each.first or other.last < each.last for other in met)
-        whole = each.sources and told([each], each.last, range(6)) == each.last - each.first + 1
-        known = (0, 1, 2, 4, 5)
-        more = not replaced or whole or told([each], each.last, known) > told(replaced, each.last, known)
-        if more and not overtaken:
+        overtaking = [other.first for other in met if other.first > each.first or other.last < each.last]
+        each.last = min([each.last] + [first - 1 for first in overtaking])
+        replaced = [other for other in counting if each.sources and each.first <= other.first <= each.last]
+        first = min((other.first for other in replaced), default=0)
+        replaced.sort(key=lambda other: other.first)
+        if replaced and told([each], first, each.last) <= end - first:
+            more = told([each], first, each.last, known) > told(replaced, first, each.last, known)
+            each.last, replaced = (each.last, replaced) if more else (first - 1, [])
+        if not each.sources or each.last >= each.first:
             counting = [other for other in counting if other not in replaced] + [each]
     return sorted(counting, key=lambda each: each.first)
 

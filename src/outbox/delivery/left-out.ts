@@ -1,5 +1,5 @@
 import type { FileLayer } from "../files/files.ts";
-import { type Segment, SegmentCursor } from "../segments/segment.ts";
+import { entriesOf, type Segment } from "../segments/segment.ts";
 import type { Ahead, NumberRange } from "../state/ahead.ts";
 
 /** What rewritten segments left out because it was acknowledged ahead: it is neither waiting nor given up. */
@@ -28,13 +28,8 @@ export class LeftOut {
     const known = this.#gaps.get(segment);
     if (known !== undefined) return known;
     const gaps: NumberRange[] = [];
-    const cursor = new SegmentCursor(this.#files, segment);
-    try {
-      for (let entry = cursor.next(Infinity); entry !== undefined; entry = cursor.next(Infinity))
-        if (entry.kind === "accounted") gaps.push({ fromSeq: entry.fromSeq, toSeq: entry.seq });
-    } finally {
-      cursor.close();
-    }
+    for (const { kind, fromSeq, seq } of entriesOf(this.#files, segment, Infinity))
+      if (kind === "accounted") gaps.push({ fromSeq, toSeq: seq });
     this.#gaps.set(segment, gaps);
     return gaps;
   }

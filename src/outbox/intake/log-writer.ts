@@ -169,6 +169,7 @@ export class LogWriter {
       this.#secureAcked();
       this.#parts.log.reuse(ackedSeq);
     }
+    if (this.#parts.log.freeSegments === 0) this.#parts.log.giveUpSource();
   }
 
   /** Room that nobody has to leave. Readings keep off the last free segment. */

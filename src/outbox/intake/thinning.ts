@@ -2,7 +2,7 @@ import type { Delivery } from "../delivery/delivery.ts";
 import type { Losses } from "../delivery/losses.ts";
 import { type FileLayer, isMediumError } from "../files/files.ts";
 import { Draft } from "../segments/draft.ts";
-import { type Segment, SegmentCursor } from "../segments/segment.ts";
+import { entriesOf, type Segment } from "../segments/segment.ts";
 import { gap, isGap, type Level, type LogEntry } from "../segments/segment-format.ts";
 import type { Replacement, SegmentLog } from "../segments/segment-log.ts";
 
@@ -208,7 +208,7 @@ export class Thinning {
     const sources: Segment[] = [];
     let draft = new Draft(level, (before ?? segments[at]!).header.firstSeq);
     if (before) {
-      for (const entry of entriesOf(files, before, Number.POSITIVE_INFINITY)) draft.copy(entry);
+      for (const entry of withGaps(files, before, Number.POSITIVE_INFINITY)) draft.copy(entry);
       sources.push(before);
     }
     for (const segment of segments.slice(at)) {
@@ -234,7 +234,7 @@ export class Thinning {
     const before = this.#leftOut.get(level);
     const series = new Set(before?.nextSeq === firstSeq ? before.series : []);
     let records = 0;
-    for (const entry of entriesOf(files, segment, 0)) {
+    for (const entry of withGaps(files, segment, 0)) {
       if (++records % PIECE_RECORDS === 0) yield;
       if (isGap(entry)) {
         const isHole = entry.kind === "thinned" || entry.kind === "displaced";
@@ -273,17 +273,12 @@ function finish(pieces: Pieces<boolean>): boolean {
 }
 
 /** Entries that tell of every number of a segment: what cannot be read is a corrupt gap. */
-function* entriesOf(files: FileLayer, segment: Segment, wholeUntilSeq: number): IterableIterator<LogEntry> {
-  const cursor = new SegmentCursor(files, segment);
+function* withGaps(files: FileLayer, segment: Segment, wholeUntilSeq: number): IterableIterator<LogEntry> {
   let nextSeq = segment.header.firstSeq;
-  try {
-    for (let entry = cursor.next(wholeUntilSeq); entry; entry = cursor.next(wholeUntilSeq)) {
-      if (entry.fromSeq > nextSeq) yield gap("corrupt", nextSeq, entry.fromSeq - 1);
-      yield entry;
-      nextSeq = entry.seq + 1;
-    }
-  } finally {
-    cursor.close();
+  for (const entry of entriesOf(files, segment, wholeUntilSeq)) {
+    if (entry.fromSeq > nextSeq) yield gap("corrupt", nextSeq, entry.fromSeq - 1);
+    yield entry;
+    nextSeq = entry.seq + 1;
   }
   if (segment.lastSeq >= nextSeq) yield gap("corrupt", nextSeq, segment.lastSeq);
 }

@@ -1,5 +1,5 @@
 import { type FileLayer, isFileError } from "../files/files.ts";
-import { type Segment, SegmentCursor } from "./segment.ts";
+import { entriesOf, type Segment } from "./segment.ts";
 import { gap, type LogEntry } from "./segment-format.ts";
 
 /**
@@ -17,26 +17,17 @@ export function entriesAfter(files: FileLayer, segments: readonly Segment[], seq
   };
   for (const segment of segments) {
     if (segment.lastSeq <= seq) continue;
-    for (const entry of readable(files, segment)) {
-      if (entry.seq < nextSeq) continue;
-      fill(entry.fromSeq);
-      entries.push(entry);
-      nextSeq = entry.seq + 1;
+    try {
+      for (const entry of entriesOf(files, segment)) {
+        if (entry.seq < nextSeq) continue;
+        fill(entry.fromSeq);
+        entries.push(entry);
+        nextSeq = entry.seq + 1;
+      }
+    } catch (error) {
+      if (!isFileError(error)) throw error;
     }
     fill(segment.lastSeq + 1);
-  }
-  return entries;
-}
-
-function readable(files: FileLayer, segment: Segment): LogEntry[] {
-  const entries: LogEntry[] = [];
-  const cursor = new SegmentCursor(files, segment);
-  try {
-    for (let entry = cursor.next(); entry !== undefined; entry = cursor.next()) entries.push(entry);
-  } catch (error) {
-    if (!isFileError(error)) throw error;
-  } finally {
-    cursor.close();
   }
   return entries;
 }

@@ -183,6 +183,15 @@ export class SegmentLog {
     return old !== undefined;
   }
 
+  /**
+   * Lets go of a source that makes up for damage to what was written in its place: a segment free to write others anew into
+   * is worth more, for without one the oldest goes with all its events. What it told of is corrupt then.
+   */
+  giveUpSource(): void {
+    const source = this.segments.find(({ makesUp }) => makesUp);
+    if (source) this.#release(source);
+  }
+
   /** Goes on in another segment, an old one before a new one. False: there is no room for one. */
   advance(firstSeq: number, ackedSeq: number): boolean {
     while (!this.#segmentFiles.anyUnused && this.reuse(ackedSeq));

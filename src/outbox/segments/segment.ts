@@ -27,6 +27,8 @@ export interface Segment {
   lastSeq: number;
   /** The file was used again or removed: this is only a memory of it. */
   retired: boolean;
+  /** Set on a source that is there beside what was written in its place, and makes up for damage to that. */
+  makesUp?: boolean;
 }
 
 /** Reads a segment's header; undefined where there is no intact one, `"empty"` where nothing was ever written. */
@@ -125,6 +127,20 @@ export class SegmentCursor {
     this.#chunk = chunk.fill(0, count);
     this.#chunkAt = this.#offset;
     return 0;
+  }
+}
+
+/** The entries of a segment, blocks up to number `wholeUntilSeq` as they are. Throws where the disk does. */
+export function* entriesOf(
+  files: FileLayer,
+  segment: Segment,
+  wholeUntilSeq = 0,
+): IterableIterator<LogEntry> {
+  const cursor = new SegmentCursor(files, segment);
+  try {
+    for (let entry = cursor.next(wholeUntilSeq); entry; entry = cursor.next(wholeUntilSeq)) yield entry;
+  } finally {
+    cursor.close();
   }
 }
 

@@ -3,7 +3,7 @@ import { PROGRESS, STATE, segmentNumber, segmentPath } from "../state/folder.ts"
 import { type Progress, progressCodec } from "../state/progress.ts";
 import { readSlots, type SlotContent } from "../state/slots.ts";
 import { type State, stateCodec } from "../state/state.ts";
-import { countingSegments } from "./rewritten.ts";
+import { countingSegments, withoutCopies } from "./rewritten.ts";
 import { readHeader, type Segment } from "./segment.ts";
 
 /** What a folder holds, read without changing anything: the two small files and each segment's header. */
@@ -16,10 +16,8 @@ export interface Survey {
   readonly unused: Segment[];
   /** Absent: nothing here tells. */
   readonly stream: string | undefined;
-  /** Names of files that cannot be read, or belong to another stream. */
+  /** Names of files that cannot be read, belong to another stream, or pretend to be another file. */
   readonly damaged: readonly string[];
-  /** Two segments of one generation: somebody has put one in the place of another. */
-  readonly copied: boolean;
   /** Numbers of segments that were being made when the power was cut. */
   readonly unfinished: readonly number[];
 }
@@ -41,8 +39,9 @@ export function survey(files: FileLayer, folder: string, expected?: string): Sur
   }
   found.sort((a, b) => a.header.generation - b.header.generation);
   const stream = expected ?? intact(state)?.stream ?? found.at(-1)?.header.stream ?? intact(progress)?.stream;
-  const ours = found.filter(({ header }) => header.stream === stream);
-  for (const segment of found) if (segment.header.stream !== stream) damaged.push(nameOf(segment));
+  const ofStream = found.filter(({ header }) => header.stream === stream);
+  const ours = withoutCopies(files, ofStream);
+  for (const segment of found) if (!ours.includes(segment)) damaged.push(nameOf(segment));
   limit(ours);
   if (state.found === "damaged") damaged.push(STATE);
   if (progress.found === "damaged" || (intact(progress)?.stream ?? stream) !== stream) damaged.push(PROGRESS);
@@ -52,7 +51,6 @@ export function survey(files: FileLayer, folder: string, expected?: string): Sur
     ...countingSegments(files, ours),
     stream,
     damaged,
-    copied: ours.some(({ header }, index) => header.generation === ours[index + 1]?.header.generation),
     unfinished,
   };
 }
