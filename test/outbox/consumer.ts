@@ -93,7 +93,8 @@ export class Consumer {
 
   /** What a node says first, and whenever it has lost something. */
   report(): void {
-    for (const { fromSeq, toSeq } of this.outbox.takeDrops()) this.#append(`told ${fromSeq} ${toSeq} `);
+    for (const { fromSeq, toSeq, count, reason } of this.outbox.takeDrops())
+      this.#append(`told ${fromSeq} ${toSeq} ${count} ${reason} `);
   }
 
   boot(): void {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../../src/device/random.ts";
-import { howMany, SEED } from "../exhaustive.ts";
+import { howMany, SEED, sampleOf } from "../exhaustive.ts";
 import { seriesOf } from "./consumer.ts";
+import { killedAfterEach, tryOutKill } from "./kills.ts";
 import { NO_PAST, type Run, record, tryOutAll } from "./power-cuts.ts";
 import { TAIL } from "./rig.ts";
 
@@ -65,4 +66,28 @@ describe(`whatever a power cut leaves of segments that were written anew (SEED=$
     console.info(`${states} disks tried out, SEED=${SEED}`);
     expect(states).toBeGreaterThan(LEAST_STATES);
   });
+});
+
+describe(`whatever a kill leaves of segments that were written anew (SEED=${SEED})`, {
+  timeout: 300_000,
+}, () => {
+  test.each([
+    ["thin", {}],
+    ["drop_oldest", {}],
+    ["thin", { tail: TAIL }],
+    ["drop_oldest", { tail: TAIL }],
+  ] as const)(
+    "an outbox that is to %s keeps every promise after each operation, %o",
+    async (whenFull, tail) => {
+      const settings = { whenFull, seriesOf, ...tail };
+      const killed = await killedAfterEach(crowdedDays, settings);
+      const kills = sampleOf(killed.kills, 40, seededRandom(SEED));
+      for (const kill of kills) {
+        const broken = await tryOutKill(kill, killed, settings);
+        expect(broken, `SEED=${SEED}, after operation ${kill.at} of ${killed.kills.length}`).toBeUndefined();
+      }
+      // biome-ignore lint/suspicious/noConsole: the seed replays the run
+      console.info(`${kills.length} of ${killed.kills.length} kills tried out, SEED=${SEED}`);
+    },
+  );
 });

@@ -377,7 +377,9 @@ class History {
       const done = entries.findLast(
         ({ kind, seq }) => kind === "record" && seq < oldestSeq && !this.#row.ahead,
       );
-      const forgotten = entries.filter(({ kind, seq }) => kind === "accounted" && this.#acknowledged.has(seq));
+      const forgotten = entries.filter(
+        ({ kind, seq }) => kind === "accounted" && this.#acknowledged.has(seq),
+      );
       return {
         least: holesFrom(entries, oldestSeq),
         most: holesFrom(entries, (done?.seq ?? 0) + 1) + numbersIn(forgotten),

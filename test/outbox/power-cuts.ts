@@ -55,6 +55,7 @@ export interface Cut extends Past {
 }
 
 let boots = 0;
+let runs = 0;
 
 export function diskOf(state: DiskState): FileLayer {
   const mount = memoryDisk().mount();
@@ -86,11 +87,12 @@ function mortal<T extends object>(way: T, life: { over: boolean }): T {
   });
 }
 
-/** Runs of a node between two power cuts, one after the other: each `open` finds the one before dead or gone. */
-export function machineOn(disk: FileLayer, settings: Settings = {}) {
-  const boot = ++boots;
+/**
+ * Runs of a node between two power cuts, one after the other: each `open` finds the one before dead or gone. `boot`: of the
+ * kernel, which goes on where nothing but a process has died.
+ */
+export function machineOn(disk: FileLayer, settings: Settings = {}, boot = ++boots) {
   const clock = new VirtualClock({ wallMs: Date.UTC(2026, 5), bootId: `b${boot}` });
-  let runs = 0;
   const { seriesOf, ...always } = settings;
   let life = { over: false };
   const open = (options: Partial<OutboxOptions> = {}) => {
@@ -105,7 +107,7 @@ export function machineOn(disk: FileLayer, settings: Settings = {}) {
     const dependencies = { files, clock, random, ...(seriesOf && { seriesOf }) };
     return openOutbox({ ...OPTIONS, ...always, ...options }, dependencies);
   };
-  return { clock, open };
+  return { clock, open, boot };
 }
 
 export type Run = (
