@@ -5,14 +5,14 @@ import { type Range, RangeSet } from "./ranges.ts";
 export interface Verdict {
   readonly device: string;
   readonly stream: string | undefined;
-  /** Lowest and highest number seen; undefined before the first record. */
+  /** Lowest number that came in its turn, and highest number seen; undefined before the first record. */
   readonly firstSeq: number | undefined;
   readonly lastSeq: number | undefined;
-  /** Different records received. */
+  /** Different records received, from `firstSeq` on. */
   readonly received: number;
   /** Records received more than once, counted each time again. */
   readonly duplicates: number;
-  /** Records that somebody had sent again (`"resent":true`) although they had been received. */
+  /** Records that somebody had sent again (`"resent":true`) although they had been received, or are from before `firstSeq`. */
   readonly resent: number;
   /** Records that the node itself reported lost (`event/dropped`): at most so many, as accounts may overlap. */
   readonly dropped: number;
@@ -44,6 +44,8 @@ export class Ledger {
   readonly #device: string;
   #stream: string | undefined;
   #received = new RangeSet();
+  /** Lowest number that came in its turn: a consumer that asks for a few older records does not miss those between. */
+  #firstInTurn = Infinity;
   #losses = new Losses();
   /** What was reported in streams before this one. */
   #reportedBefore = { dropped: 0, skipped: 0 };
@@ -67,6 +69,7 @@ export class Ledger {
       return;
     }
     this.#received.add(record.seq);
+    if (record.resent !== true) this.#firstInTurn = Math.min(this.#firstInTurn, record.seq);
     if (topic === "event/boot") this.#skip(rangeOf(record.skipped));
     // A message of the user's own code took that number; it went to a topic of its own.
     if (topic === "event/message" && record.message_seq !== undefined)
@@ -75,21 +78,22 @@ export class Ledger {
   }
 
   verdict(): Verdict {
-    const firstSeq = this.#received.ranges[0]?.from;
-    const lastSeq = this.#received.ranges.at(-1)?.to;
-    const missing =
-      firstSeq === undefined || lastSeq === undefined
-        ? []
-        : this.#losses.missing(this.#received.gaps(firstSeq, lastSeq));
+    const { ranges, size } = this.#received;
+    const lastSeq = ranges.at(-1)?.to;
+    const firstSeq = Number.isFinite(this.#firstInTurn) ? this.#firstInTurn : ranges[0]?.from;
+    const gaps =
+      firstSeq === undefined || lastSeq === undefined ? [] : this.#received.gaps(firstSeq, lastSeq);
+    const missing = this.#losses.missing(gaps);
+    const before = firstSeq === undefined ? 0 : size + sizeOf(gaps) - (lastSeq! - firstSeq + 1);
     const reported = this.#reported();
     return {
       device: this.#device,
       stream: this.#stream,
       firstSeq,
       lastSeq,
-      received: this.#received.size,
+      received: size - before,
       duplicates: this.#duplicates,
-      resent: this.#resent,
+      resent: this.#resent + before,
       dropped: reported.dropped,
       skipped: reported.skipped,
       missing,
@@ -117,10 +121,11 @@ export class Ledger {
 
   /** A new stream begins its numbers anew: what was known of the old one says nothing about it. */
   #boot(record: Accountable): void {
-    if (!this.#received.has(record.seq)) this.#boots++;
+    if (!this.#received.has(record.seq) && record.resent !== true) this.#boots++;
     if (this.#stream !== undefined && record.stream !== this.#stream) {
       this.#reportedBefore = this.#reported();
       this.#received = new RangeSet();
+      this.#firstInTurn = Infinity;
       this.#losses = new Losses();
     }
     this.#stream = record.stream;

@@ -51,7 +51,6 @@ export async function audit(args: string[], io: CliIo): Promise<number> {
   if (values.config !== undefined && !config) return EXIT.config;
   const servers = values.broker === undefined ? config!.mqtt.url : [serverAt(values.broker)];
   let turn = 0;
-  const server = () => servers[turn % servers.length]!;
   const forMs = values.for === undefined ? undefined : parseDurationMs(values.for);
   if (values.for !== undefined && forMs === undefined)
     throw wrongUsage(`--for ${values.for}: expected a duration such as 10s, 5m or 2h`);
@@ -67,7 +66,13 @@ export async function audit(args: string[], io: CliIo): Promise<number> {
   const ended = new AbortController();
   const end = () => ended.abort();
   process.once("SIGINT", end).once("SIGTERM", end);
-  const reporting = report(() => io.stderr(progress(verdicts())), clock.sleep, ended.signal);
+  let told = "";
+  const tell = () => {
+    const now = progress(verdicts());
+    if (now !== told) io.stderr(now);
+    told = now;
+  };
+  const reporting = report(tell, clock.sleep, ended.signal);
 
   const clientId = `fieldpost-audit-${Math.floor(systemRandom() * 1e9).toString(36)}`;
   const username = values.username ?? config?.mqtt.username;
@@ -75,11 +80,14 @@ export async function audit(args: string[], io: CliIo): Promise<number> {
   const tls =
     values.ca === undefined ? config?.mqtt.tls : { ...config?.mqtt.tls, ca: values.ca, insecure: false };
   const dial = networkDial(tls, (path) => readFile(path));
+  let address = "";
   const open: Open = async (version, sessionExpiryMs, signal) => {
+    const server = servers[turn % servers.length]!;
+    address = formatServer(server);
     try {
       return await openLink(
         {
-          server: server(),
+          server,
           version,
           clientId,
           username,
@@ -106,7 +114,7 @@ export async function audit(args: string[], io: CliIo): Promise<number> {
     {
       sleep: clock.sleep,
       signal: ended.signal,
-      said: (text) => io.stderr(`${formatServer(server())}: ${text}\n`),
+      said: (text) => io.stderr(`${text.startsWith(address) ? "" : `${address}: `}${text}\n`),
     },
   );
   if (forMs !== undefined) await clock.sleep(forMs, ended.signal);
@@ -159,6 +167,12 @@ async function listen(
   { sleep, signal, said }: Listening,
 ): Promise<void> {
   let version: 4 | 5 = 5;
+  // An outage is told once, not at each attempt.
+  const told = new Set<string>();
+  const failed = (error: Error) => {
+    if (!told.has(error.message)) said(error.message);
+    told.add(error.message);
+  };
   for (let failures = 0; !signal.aborted; ) {
     try {
       const link = await open(version, SESSION_EXPIRY_MS, signal);
@@ -167,17 +181,18 @@ async function listen(
       await link.subscribe(filters);
       signal.removeEventListener("abort", giveUp);
       said(`listening to ${filters.join(", ")}`);
+      told.clear();
       failures = 0;
       await eitherAborts(link.closed, signal);
       if (signal.aborted) return await sayGoodbye(link, open);
-      said(String((link.closed.reason as Error).message));
+      failed(link.closed.reason as Error);
     } catch (error) {
       if (signal.aborted) return;
       if (error instanceof UnsupportedVersionError && version === 5) {
         version = 4;
         continue;
       }
-      said((error as Error).message);
+      failed(error as Error);
     }
     failures++;
     await sleep(backoffMs(failures, RECONNECT, systemRandom), signal);

@@ -32,6 +32,24 @@ describe("the audit's ledger", () => {
     expect(ledger.verdict()).toMatchObject({ lost: 0, duplicates: 2, received: 3 });
   });
 
+  test("misses nothing between a few older records that were sent again and where it began to listen", () => {
+    const ledger = new Ledger("n1");
+    const resent = (seq: number) =>
+      ledger.observe("telemetry/air", JSON.stringify({ seq, resent: true, temperature: 21 }));
+    resent(1);
+    expect(ledger.verdict()).toMatchObject({ firstSeq: 1, lastSeq: 1, received: 1, lost: 0 });
+    observeAll(ledger, [1_000, 1_001, 1_004]);
+    for (const seq of [2, 3, 1_000, 1_002]) resent(seq);
+    expect(ledger.verdict()).toMatchObject({
+      firstSeq: 1_000,
+      lastSeq: 1_004,
+      received: 4,
+      resent: 4,
+      duplicates: 0,
+      missing: [{ from: 1_003, to: 1_003 }],
+    });
+  });
+
   test("excuses what the node reported as dropped", () => {
     const ledger = new Ledger("n1");
     observeAll(ledger, [1, 2]);

@@ -53,3 +53,26 @@ buffer: { path: FOLDER/outbox, max_size: 16MiB }
     { device: "two", received: 2, lost: 1 },
   ]);
 });
+
+test("audit tells an outage once, and with the address once, however often it tries", async (context) => {
+  const broker = await startMosquitto();
+  context.onTestFinished(() => broker.stop());
+  let said = "";
+  const io = { env: {}, cwd: "/", stdout() {}, stderr: (text: string) => (said += text) };
+  const running = audit(
+    ["--broker", `mqtt://127.0.0.1:${broker.port}`, "--for", "8s", "n1"],
+    io as unknown as Parameters<typeof audit>[1],
+  );
+  const heard = async (count: number) => {
+    while (said.split("listening").length <= count) await pause(10);
+  };
+  await heard(1);
+  await broker.down();
+  // Long enough for a second and a third attempt (0.5 s, doubled each time, full jitter).
+  await pause(3_500);
+  await broker.restart();
+  await heard(2);
+  await running;
+  expect(said.match(/nothing listens/g)).toHaveLength(1);
+  expect(said).not.toMatch(/(mqtt:\/\/127\.0\.0\.1:\d+): \1/);
+});
