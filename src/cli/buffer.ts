@@ -12,7 +12,6 @@ import { isoTime } from "../record/json.ts";
 import { decodeMessage } from "../record/message.ts";
 import { decodeSample } from "../record/record.ts";
 import type { BootOffsets } from "../record/time.ts";
-import { formatDurationMs } from "../schema/duration.ts";
 import { formatSizeBytes } from "../schema/size.ts";
 import { exportLine, exportLines } from "./buffer-export.ts";
 import { DEFAULT_CONFIG, loadOrExplain } from "./config-file.ts";
@@ -20,6 +19,7 @@ import { CliError, EXIT, wrongUsage } from "./exit.ts";
 import { forecastRows } from "./forecast.ts";
 import type { CliIo } from "./io.ts";
 import { askNodeOn } from "./local.ts";
+import { span } from "./span.ts";
 import { table } from "./table.ts";
 
 const clock = linuxClock();
@@ -62,9 +62,10 @@ export async function buffer(args: string[], io: CliIo, version: string): Promis
   if (action === "status") {
     const node = outbox.ownerPid === undefined ? undefined : await viewOn(path);
     const forecast = node?.forecast ?? storedForecast(outbox, config);
-    const fault = node?.outbox.fault;
-    const json = { ...statusJson(outbox), fault, forecast };
-    io.stdout(values.json ? `${JSON.stringify(json, null, 2)}\n` : statusText(path, outbox, fault, forecast));
+    const { fault, dropped } = node?.outbox ?? {};
+    const json = { ...statusJson(outbox), dropped, fault, forecast };
+    const told = { fault, dropped, forecast };
+    io.stdout(values.json ? `${JSON.stringify(json, null, 2)}\n` : statusText(path, outbox, told));
   } else if (action === "export") await exportLines(outbox, which, origin, io);
   else {
     let shown = 0;
@@ -150,12 +151,15 @@ function statusJson({
   };
 }
 
-function statusText(
-  path: string,
-  outbox: Inspection,
-  fault: string | undefined,
-  forecast: ForecastJson,
-): string {
+/** What the files do not tell. */
+interface Told {
+  readonly fault: string | undefined;
+  /** In the run of the node that runs. */
+  readonly dropped: number | undefined;
+  readonly forecast: ForecastJson;
+}
+
+function statusText(path: string, outbox: Inspection, { fault, dropped = 0, forecast }: Told): string {
   const {
     stream,
     run,
@@ -172,12 +176,7 @@ function statusText(
   const oldest =
     oldestWallMs === undefined
       ? []
-      : [
-          [
-            "oldest",
-            `${isoTime(oldestWallMs)} (${formatDurationMs(Math.round((clock.wallMs() - oldestWallMs) / 1000) * 1000)} ago)`,
-          ],
-        ];
+      : [["oldest", `${isoTime(oldestWallMs)} (${span((clock.wallMs() - oldestWallMs) / 1000)} ago)`]];
   return table([
     ["outbox", path],
     ["stream", `${stream ?? "-"}, run ${run}`],
@@ -189,6 +188,7 @@ function statusText(
     ...(fault === undefined
       ? []
       : [["disk fails", `${fault}: the youngest records are only in the node's memory`]]),
+    ...(dropped > 0 ? [["dropped", `${dropped} records in this run`]] : []),
     ...(givenUp > 0
       ? [["given up", `${givenUp} readings between those that wait, as the outbox was full`]]
       : []),

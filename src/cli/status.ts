@@ -87,7 +87,7 @@ function linkText(link: NodeView["link"], good: Paint, bad: Paint): string {
   const away = link.away_from === undefined ? "" : `, until ${link.away_from} is back`;
   if (link.connected)
     return `${good("connected")} to ${link.server} by MQTT ${link.mqtt ?? "?"} for ${span(link.since_s)}${away}${again}`;
-  const why = link.last_error === undefined ? "" : `: ${link.last_error}`;
+  const why = link.last_error === undefined ? "" : `: ${link.last_error.replace(`${link.server}: `, "")}`;
   return `${bad("not connected")} to ${link.server} for ${span(link.since_s)}${why}${again}`;
 }
 
@@ -99,13 +99,15 @@ function outboxText({
   max_size,
   last_seq,
   dropped,
+  given_up,
 }: NodeView["outbox"]): string {
   const waiting =
     depth === 0
       ? "nothing waits"
       : `${depth} waiting (${formatSizeBytes(bytes)}${oldest === undefined ? "" : `, the oldest of ${oldest}`})`;
+  const given = given_up === 0 ? "" : `; ${given_up} readings between them given up, as it was full`;
   const lost = dropped === 0 ? "" : `; ${dropped} dropped in this run`;
-  return `${waiting}; ${formatSizeBytes(disk_bytes)} of ${formatSizeBytes(max_size)} taken; latest record ${last_seq}${lost}`;
+  return `${waiting}; ${formatSizeBytes(disk_bytes)} of ${formatSizeBytes(max_size)} taken; latest record ${last_seq}${given}${lost}`;
 }
 
 function sensorRow(sensor: SensorView, good: Paint, bad: Paint): string[] {

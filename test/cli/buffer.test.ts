@@ -175,12 +175,12 @@ describe("fieldpost buffer", () => {
     },
   );
 
-  test("says that a running node's disk refuses records, and where they are", async (context) => {
+  test("says what only the running node knows: what it dropped, that its disk refuses records, and where they are", async (context) => {
     const { outbox, store, config } = await node("refused");
     store(3);
     const view = {
       forecast: { offline_days: 12 },
-      outbox: { fault: "ENOSPC: no space left on device, write" },
+      outbox: { fault: "ENOSPC: no space left on device, write", dropped: 7 },
     };
     const socket = createServer((client) =>
       client.once("data", () => client.end(`${JSON.stringify({ ok: true, value: view })}\n`)),
@@ -192,6 +192,7 @@ describe("fieldpost buffer", () => {
     });
     const { stdout } = await run(["status", "--config", config]);
     expect(stdout).toContain("be offline for 12 days");
+    expect(stdout).toMatch(/^dropped +7 records in this run$/m);
     expect(stdout).toMatch(/^disk fails +ENOSPC: .*: the youngest records are only in the node's memory$/m);
     expect(JSON.parse((await run(["status", "--json", "--config", config])).stdout)).toMatchObject({
       fault: "ENOSPC: no space left on device, write",
