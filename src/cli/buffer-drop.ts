@@ -4,6 +4,7 @@ import { linuxClock } from "../device/linux/clock.ts";
 import { systemRandom } from "../device/linux/random.ts";
 import { silentLog } from "../log.ts";
 import { type Dropped, dropWaiting } from "../node/drop.ts";
+import { folderError } from "../node/outbox-folder.ts";
 import { recordBoot } from "../node/reporting.ts";
 import { nodeFiles } from "../outbox/files/node.ts";
 import type { Inspection } from "../outbox/inspect.ts";
@@ -95,7 +96,7 @@ async function dropHere(settings: OutboxOptions, toSeq: number, version: string)
     random: systemRandom,
     seriesOf,
   }).catch((error: unknown) => {
-    if (!(error instanceof OutboxLockedError)) throw error;
+    if (!(error instanceof OutboxLockedError)) throw folderError(settings.path, error);
     throw new CliError(EXIT.failed, `${error.message} (a node has just been started)`);
   });
   try {

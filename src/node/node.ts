@@ -28,6 +28,7 @@ import { createForecaster } from "./forecast.ts";
 import { createHealth } from "./health.ts";
 import { createIdentify } from "./identify.ts";
 import { linkLimits } from "./limits.ts";
+import { folderError } from "./outbox-folder.ts";
 import { outboxOptions } from "./outbox-options.ts";
 import { createPresence } from "./presence.ts";
 import { createReadings } from "./readings.ts";
@@ -111,6 +112,8 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     random,
     seriesOf,
     onGivenUp: accounts.collect,
+  }).catch((error: unknown) => {
+    throw folderError(config.buffer.path, error);
   });
   // What the broker hears of exists before the session that tells it.
   let session: Session | undefined;

@@ -9,6 +9,7 @@ import type { FileLayer } from "../outbox/files/files.ts";
 import { type Actuators, openActuators, sameActuators } from "./actuators.ts";
 import type { BoardChoice, ChooseBoard } from "./board.ts";
 import { type Node, startNode } from "./node.ts";
+import { folderError } from "./outbox-folder.ts";
 import { memoryFileOn } from "./state-file.ts";
 import type { ProcessVitals } from "./vitals.ts";
 
@@ -125,26 +126,6 @@ export async function supervise(config: Config, surroundings: Surroundings): Pro
   };
 }
 
-/** Throws with words for people where the folder is none, or may not be written. */
-function makeOutboxFolder(files: FileLayer, path: string): void {
-  try {
-    files.makeFolder(path);
-  } catch (error) {
-    const reasons: Readonly<Record<string, string>> = {
-      EEXIST: "a file or a broken link is in its place",
-      ENOTDIR: "a part of it is a file, not a folder",
-      EACCES: "this user may not write there",
-      EPERM: "this user may not write there",
-      EROFS: "the file system is read-only",
-      ENOSPC: "the disk is full",
-    };
-    const code = String((error as NodeJS.ErrnoException).code);
-    throw new Error(`buffer.path: cannot make the folder ${path}: ${reasons[code] ?? code}`, {
-      cause: error,
-    });
-  }
-}
-
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
@@ -162,7 +143,11 @@ async function start(
 ): Promise<Generation> {
   const { clock, log, files, dialFor, chooseBoard, simulate, ...rest } = surroundings;
   const choice = simulate || !before ? chooseBoard(config, clock) : before.choice;
-  makeOutboxFolder(files, config.buffer.path);
+  try {
+    files.makeFolder(config.buffer.path);
+  } catch (error) {
+    throw folderError(config.buffer.path, error);
+  }
   const memoryFile = memoryFileOn(files, join(config.buffer.path, "actuators.json"));
   const actuators =
     before?.actuators ?? (await openActuators(config, { board: choice.board, clock, log, memoryFile }));

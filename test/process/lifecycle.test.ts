@@ -1,4 +1,4 @@
-import { rename, writeFile } from "node:fs/promises";
+import { mkdir, rename, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Mosquitto, startMosquitto } from "../broker/mosquitto.ts";
@@ -38,6 +38,13 @@ afterEach(async () => {
   await consumer.end();
   await broker.stop();
   await folder.remove();
+});
+
+test("a node that cannot have its outbox says which folder it wanted, by which setting, and why", async () => {
+  await mkdir(`${folder.folder}/outbox/lock`, { recursive: true });
+  node = run();
+  expect(await node.exited).toEqual({ code: 1, signal: null });
+  expect(node.stderr()).toContain(`buffer.path: cannot use ${folder.folder}/outbox: EISDIR`);
 });
 
 async function stopTimed(process: BundleProcess): Promise<number> {
@@ -165,7 +172,7 @@ describe("SIGHUP", () => {
     await writeFile(`${folder.folder}/outbox`, "");
     node.child.kill("SIGHUP");
     expect(await node.exited).toEqual({ code: 1, signal: null });
-    expect(node.stderr()).toContain("buffer.path: cannot make the folder");
+    expect(node.stderr()).toContain("buffer.path: cannot use");
     expect(node.stderr()).not.toContain("the old one goes on");
   });
 

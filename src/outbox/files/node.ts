@@ -70,8 +70,7 @@ export function nodeFiles(): FileLayer {
  * it never returns.
  */
 function makeFolder(path: string): void {
-  const above = dirname(path);
-  if (above !== path && !existsSync(above)) makeFolder(above);
+  if (!existsSync(dirname(path))) makeFolder(dirname(path));
   try {
     mkdirSync(path, FOLDER_MODE);
   } catch (error) {

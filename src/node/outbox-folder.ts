@@ -1,0 +1,16 @@
+const FORBIDDEN = "this user may not write there";
+const REASONS: Readonly<Record<string, string>> = {
+  EEXIST: "a file or a broken link is in its place",
+  ENOTDIR: "a part of it is a file",
+  EACCES: FORBIDDEN,
+  EPERM: FORBIDDEN,
+  EROFS: "the disk is read-only",
+  ENOSPC: "the disk is full",
+};
+
+/** Why a node cannot have its outbox, in words for people: what the system says names no setting, and often no folder. */
+export function folderError(path: string, cause: unknown): unknown {
+  const code = (cause as NodeJS.ErrnoException | undefined)?.code;
+  if (code === undefined) return cause;
+  return new Error(`buffer.path: cannot use ${path}: ${REASONS[code] ?? code}`, { cause });
+}
