@@ -47,7 +47,7 @@ const crowdedDays: Run = async (open, clock) => {
   await node.sync();
 };
 
-const LEAST_STATES = howMany(400, 2_000);
+const LEAST_STATES = howMany(250, 2_000);
 
 describe(`whatever a power cut leaves of segments that were written anew (SEED=${SEED})`, {
   timeout: 300_000,
@@ -60,7 +60,7 @@ describe(`whatever a power cut leaves of segments that were written anew (SEED=$
   ] as const)("an outbox that is to %s keeps every promise, %o", async (whenFull, tail, limit) => {
     const settings = { whenFull, seriesOf, ...tail };
     const recording = await record(NO_PAST, crowdedDays, settings);
-    const oneIn = howMany(4, 1);
+    const oneIn = howMany(6, 1);
     const states = await tryOutAll(recording, limit, seededRandom(SEED), settings, oneIn);
     // biome-ignore lint/suspicious/noConsole: the seed replays the run
     console.info(`${states} disks tried out, SEED=${SEED}`);
