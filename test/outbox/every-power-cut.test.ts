@@ -98,10 +98,7 @@ const carefulDays: Run = async (open, clock) => {
 /** Of each kind of outbox; of everything together well above 20,000. */
 const LEAST_STATES = howMany(1_500, 10_000);
 
-/** A busy machine is no failure. */
-const PATIENCE = { timeout: 120_000 };
-
-describe(`whatever a power cut leaves of the disk (SEED=${SEED})`, PATIENCE, () => {
+describe(`whatever a power cut leaves of the disk (SEED=${SEED})`, () => {
   test.each([
     ["without a tail", {}, howMany(4, 19)],
     ["with a tail", WITH_TAIL, howMany(7, 45)],

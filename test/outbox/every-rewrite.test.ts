@@ -49,9 +49,7 @@ const crowdedDays: Run = async (open, clock) => {
 
 const LEAST_STATES = howMany(250, 2_000);
 
-describe(`whatever a power cut leaves of segments that were written anew (SEED=${SEED})`, {
-  timeout: 300_000,
-}, () => {
+describe(`whatever a power cut leaves of segments that were written anew (SEED=${SEED})`, () => {
   test.each([
     ["thin", {}, 2],
     ["drop_oldest", {}, 2],

@@ -463,9 +463,6 @@ describe("a reader in Python, written from FORMAT.md", () => {
 
   test.each(["thin", "drop_oldest", "drop_newest"] as const)(
     "agrees with our own on random histories of outboxes that are full (%s)",
-    {
-      timeout: 120_000,
-    },
     async (whenFull) => {
       let histories = 0;
       let rewritten = 0;

@@ -324,4 +324,4 @@ test("damage to a segment that was written anew costs no number that it or its s
       outbox.append(bytesOf(outbox.status().nextSeq));
       await outbox.close();
     }
-}, 120_000);
+});

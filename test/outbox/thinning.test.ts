@@ -370,11 +370,11 @@ describe("what is left of readings and events", () => {
       outbox.append(bytesOf(seq));
       if (seq % 100 === 0) await outbox.sync();
     }
-    expect(performance.now() - startedMs).toBeLessThan(60_000);
+    expect((performance.now() - startedMs) / many).toBeLessThan(0.6);
     const { seqs, drops } = settle(outbox);
     expectAccounted(many, seqs, drops);
     expect(drops.length).toBeLessThan(50);
-  }, 120_000);
+  });
 
   test("each is told once where whole segments go behind rewritten ones", async () => {
     const rig = new Rig({ ...SIXTEEN, whenFull: "drop_oldest" }, undefined, seriesOf);

@@ -13,9 +13,9 @@ const WINDOW = 64;
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe.concurrent("killed at random instants while the broker comes and goes, the node loses no record", () => {
-  test("with its outbox on a disk", { timeout: 200_000 }, () => losesNoRecord());
+  test("with its outbox on a disk", () => losesNoRecord());
 
-  test("with the youngest records in a tail on a tmpfs", { timeout: 200_000 }, async () => {
+  test("with the youngest records in a tail on a tmpfs", async () => {
     const tail = mkdtempSync("/dev/shm/fieldpost-test-");
     try {
       await losesNoRecord(tail);

@@ -31,9 +31,7 @@ const shot = fc.record({
 /** The longest that anything above may keep the pump on: four steps of 5 s, and the grace of the last. */
 const LONGEST_ON_MS = 20_500;
 
-test(`whatever sequences are sent, right or wrong, none leaves an output on (SEED=${SEED})`, {
-  timeout: 60_000,
-}, async () => {
+test(`whatever sequences are sent, right or wrong, none leaves an output on (SEED=${SEED})`, async () => {
   let sent = 0;
   let moved = 0;
   const property = fc.asyncProperty(fc.array(shot, { minLength: 20, maxLength: 30 }), async (shots) => {
@@ -71,9 +69,7 @@ const signedShot = fc.record({
   restart: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
 });
 
-test(`where keys are set, only a fresh envelope of theirs moves an output, and only once (SEED=${SEED})`, {
-  timeout: 60_000,
-}, async () => {
+test(`where keys are set, only a fresh envelope of theirs moves an output, and only once (SEED=${SEED})`, async () => {
   let sent = 0;
   let moved = 0;
   const property = fc.asyncProperty(fc.array(signedShot, { minLength: 20, maxLength: 30 }), async (shots) => {
