@@ -7,7 +7,7 @@ import { startMosquitto } from "../broker/mosquitto.ts";
 import { howMany, SEED } from "../exhaustive.ts";
 import { configFolder, startBundle } from "./bundle.ts";
 
-const KILLS = howMany(8, 30);
+const KILLS = howMany(12, 30);
 const WINDOW = 64;
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
