@@ -66,9 +66,7 @@ describe(`whatever a power cut leaves of segments that were written anew (SEED=$
   });
 });
 
-describe(`whatever a kill leaves of segments that were written anew (SEED=${SEED})`, {
-  timeout: 300_000,
-}, () => {
+describe(`whatever a kill leaves of segments that were written anew (SEED=${SEED})`, () => {
   test.each([
     ["thin", {}],
     ["drop_oldest", {}],
