@@ -140,7 +140,7 @@ export class DurableOutbox implements Outbox {
         records: onDisk.records + waiting.records,
         payloadBytes: onDisk.payloadBytes + waiting.payloadBytes,
       },
-      delivery.ahead.numbers - aheadLeftOut,
+      delivery.ahead.size - aheadLeftOut,
     );
     return {
       depth: left.records,

@@ -96,7 +96,7 @@ function look(path: string, files: FileLayer, tail: string | undefined, before: 
       records: onDisk.records + waiting.length,
       payloadBytes: onDisk.payloadBytes + waiting.reduce((sum, { payload }) => sum + payload.length, 0),
     },
-    ahead.numbers - aheadLeftOut,
+    ahead.size - aheadLeftOut,
   );
   return {
     stream: found.stream,

@@ -1,6 +1,6 @@
 import type { Drop, Opening } from "./outbox.ts";
 import { type GapKind, gap, type LogEntry } from "./segments/segment-format.ts";
-import { Ahead, type NumberRange } from "./state/ahead.ts";
+import { type NumberRange, NumberSet } from "./state/number-set.ts";
 import type { Progress } from "./state/progress.ts";
 import { RESERVED_BLOCK, type State } from "./state/state.ts";
 import type { TailRemains } from "./young/tail.ts";
@@ -67,7 +67,7 @@ export function decideStart(remains: Remains, bootId: string, newStream: string)
 }
 
 function aheadOf(progress: Progress | undefined, ackedSeq: number): readonly NumberRange[] {
-  const ahead = new Ahead(progress?.ahead ?? []);
+  const ahead = new NumberSet(progress?.ahead ?? []);
   ahead.forget(ackedSeq);
   return ahead.ranges;
 }

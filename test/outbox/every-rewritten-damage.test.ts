@@ -7,7 +7,7 @@ import type { Drop, Outbox } from "../../src/outbox/outbox.ts";
 import { type Segment, SegmentCursor } from "../../src/outbox/segments/segment.ts";
 import { headerBytes, RECORD_HEADER_BYTES } from "../../src/outbox/segments/segment-format.ts";
 import { survey } from "../../src/outbox/segments/survey.ts";
-import type { NumberRange } from "../../src/outbox/state/ahead.ts";
+import type { NumberRange } from "../../src/outbox/state/number-set.ts";
 import { howMany, SEED } from "../exhaustive.ts";
 import { FOLDER, numbers, Rig, TAIL } from "./rig.ts";
 

@@ -7,7 +7,8 @@ import { LogReader } from "../segments/log-reader.ts";
 import type { Segment } from "../segments/segment.ts";
 import { type LogEntry, TIME_UNKNOWN_MS } from "../segments/segment-format.ts";
 import type { SegmentLog } from "../segments/segment-log.ts";
-import { Ahead, type NumberRange } from "../state/ahead.ts";
+import { Ahead } from "../state/ahead.ts";
+import type { NumberRange } from "../state/number-set.ts";
 import type { ProgressFile } from "../state/progress.ts";
 import type { Tail } from "../young/tail.ts";
 import type { Waiting } from "../young/waiting.ts";
@@ -73,7 +74,7 @@ export class Delivery {
   }
 
   /** Numbers beyond {@link ackedSeq} that are delivered all the same. */
-  get ahead(): Pick<Ahead, "full" | "numbers"> {
+  get ahead(): Pick<Ahead, "full" | "size"> {
     return this.#ahead;
   }
 
@@ -154,9 +155,9 @@ export class Delivery {
       this.ack(range.toSeq);
       return;
     }
-    const before = this.#ahead.numbers;
+    const before = this.#ahead.size;
     this.#ahead.add(range);
-    this.#acknowledged += this.#ahead.numbers - before;
+    this.#acknowledged += this.#ahead.size - before;
     this.save();
   }
 
@@ -211,7 +212,7 @@ export class Delivery {
       if (!isFileError(error)) throw error;
       const fromSeq = this.#ackedSeq + 1;
       const unread = { fromSeq, toSeq: segment.lastSeq };
-      const count = segment.lastSeq - this.#ackedSeq - this.#ahead.within(unread);
+      const count = segment.lastSeq - this.#ackedSeq - this.#ahead.count(unread);
       if (count > 0) this.#parts.losses.add(fromSeq, segment.lastSeq, count, "full");
     } finally {
       reader.close();
@@ -308,7 +309,7 @@ export class Delivery {
     const reached = this.#ahead.endAt(seq + 1) ?? seq;
     const passed = { fromSeq: this.#ackedSeq + 1, toSeq: reached };
     const missing = losses.passed(passed.fromSeq, passed.toSeq);
-    this.#acknowledged += Math.max(0, reached - this.#ackedSeq - missing - this.#ahead.within(passed));
+    this.#acknowledged += Math.max(0, reached - this.#ackedSeq - missing - this.#ahead.count(passed));
     this.#ackedSeq = reached;
     this.#ahead.forget(reached);
     losses.secured(reached);

@@ -1,6 +1,6 @@
 import type { FileLayer } from "../files/files.ts";
 import { entriesOf, type Segment } from "../segments/segment.ts";
-import type { Ahead, NumberRange } from "../state/ahead.ts";
+import type { NumberRange, NumberSet } from "../state/number-set.ts";
 
 /** What rewritten segments left out because it was acknowledged ahead: it is neither waiting nor given up. */
 export class LeftOut {
@@ -13,13 +13,13 @@ export class LeftOut {
   }
 
   /** How many of the numbers acknowledged ahead. Reads segments that it has not seen yet; throws where the disk does. */
-  count(segments: readonly Segment[], ahead: Pick<Ahead, "within">): number {
+  count(segments: readonly Segment[], ahead: NumberSet): number {
     let count = 0;
     for (const segment of segments) {
       const { firstSeq, rewritten } = segment.header;
-      if (rewritten === undefined || ahead.within({ fromSeq: firstSeq, toSeq: rewritten.lastSeq }) === 0)
+      if (rewritten === undefined || ahead.count({ fromSeq: firstSeq, toSeq: rewritten.lastSeq }) === 0)
         continue;
-      for (const gap of this.#gapsOf(segment)) count += ahead.within(gap);
+      for (const gap of this.#gapsOf(segment)) count += ahead.count(gap);
     }
     return count;
   }

@@ -1,6 +1,5 @@
 import type { Drop } from "../outbox.ts";
-import type { NumberRange } from "../state/ahead.ts";
-import { NumberSet, sizeOf } from "../state/number-set.ts";
+import { type NumberRange, NumberSet, sizeOf } from "../state/number-set.ts";
 
 /** Losses whose reports are in the log, but perhaps not on flash. */
 interface Told extends NumberRange {
@@ -37,16 +36,16 @@ export class Losses {
   readonly #holes = new NumberSet();
   /** Those whose account says all that is missing around them. */
   readonly #toldHoles = new NumberSet();
-  /** Missing numbers that this run knows of and that are not acknowledged yet: first to last. */
-  readonly #known = new Map<number, number>();
+  /** Missing numbers that this run knows of and that are not acknowledged yet. */
+  readonly #known = new NumberSet();
 
   /** `found` is what opening found lost, `told` what the last run reported where a power cut may yet undo it. */
   constructor(found: readonly Drop[], told: readonly Told[] = []) {
     this.#told = [...told];
     this.#pending = [...found];
-    for (const { fromSeq, toSeq, count } of found) {
-      this.total += count;
-      this.#known.set(fromSeq, toSeq);
+    for (const drop of found) {
+      this.total += drop.count;
+      this.#known.add(drop);
     }
   }
 
@@ -64,14 +63,14 @@ export class Losses {
 
   /** Numbers that are missing and need no word. */
   expected(fromSeq: number, toSeq: number): void {
-    if (!this.#knows(fromSeq, toSeq)) this.#known.set(fromSeq, toSeq);
+    this.#known.add({ fromSeq, toSeq });
   }
 
-  /** Numbers that a reader missed. Told before in this run: nothing happens. */
+  /** Numbers that a reader missed. Of those told before in this run nothing is said. */
   found(fromSeq: number, toSeq: number, reason: "full" | "corrupt"): void {
-    if (this.#knows(fromSeq, toSeq)) return;
-    this.#known.set(fromSeq, toSeq);
-    this.add(fromSeq, toSeq, toSeq - fromSeq + 1, reason);
+    const untold = this.#known.missing({ fromSeq, toSeq });
+    this.expected(fromSeq, toSeq);
+    for (const part of untold) this.add(part.fromSeq, part.toSeq, sizeOf([part]), reason);
   }
 
   /** Of numbers given up among others, those that have not been told in this run. */
@@ -113,8 +112,7 @@ export class Losses {
     const at = beside < 0 && this.#ongoing.length === MAX_ONGOING ? MAX_ONGOING - 1 : beside;
     const { fromSeq, toSeq, count } = this.#ongoing[at] ?? { fromSeq: seq, toSeq: seq, count: 0 };
     const wider = { fromSeq: Math.min(fromSeq, seq), toSeq: Math.max(toSeq, seq), count: count + 1 };
-    this.#known.delete(fromSeq);
-    this.#known.set(wider.fromSeq, wider.toSeq);
+    this.#known.add(wider);
     this.#ongoing.splice(at < 0 ? this.#ongoing.length : at, 1, { ...wider, reason: "full" });
   }
 
@@ -182,12 +180,8 @@ export class Losses {
 
   /** How many of the numbers from `fromSeq` to `toSeq` are known to be missing; forgets those. */
   passed(fromSeq: number, toSeq: number): number {
-    let missing = this.#holes.count({ fromSeq, toSeq });
-    for (const holes of [this.#holes, this.#toldHoles]) holes.remove({ fromSeq: 1, toSeq });
-    for (const [firstSeq, lastSeq] of this.#known) {
-      missing += Math.max(0, Math.min(toSeq, lastSeq) - Math.max(fromSeq, firstSeq) + 1);
-      if (lastSeq <= toSeq) this.#known.delete(firstSeq);
-    }
+    const missing = this.#holes.count({ fromSeq, toSeq }) + this.#known.count({ fromSeq, toSeq });
+    for (const numbers of [this.#holes, this.#toldHoles, this.#known]) numbers.forget(toSeq);
     return missing;
   }
 
@@ -205,11 +199,6 @@ export class Losses {
   #endAmong(): void {
     if (this.#among !== undefined) this.#pending.push(this.#among);
     this.#among = undefined;
-  }
-
-  #knows(fromSeq: number, toSeq: number): boolean {
-    for (const [firstSeq, lastSeq] of this.#known) if (firstSeq <= fromSeq && toSeq <= lastSeq) return true;
-    return false;
   }
 }
 

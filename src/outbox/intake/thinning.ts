@@ -22,8 +22,8 @@ export interface ThinningParts {
 /** What is left of readings, step by step. */
 const LEVELS: readonly Level[] = ["half", "quarter", "events"];
 
-/** Where thinning stopped: the number that follows, and the series whose next reading goes. */
-interface LeftOut {
+/** Whose turn it is where thinning stopped: the number that follows, and the series whose next reading goes. */
+interface Turn {
   readonly nextSeq: number;
   readonly series: ReadonlySet<string>;
 }
@@ -68,7 +68,7 @@ export class Thinning {
     events: new WeakSet(),
   };
   /** How the last segment was thinned, so that the next one goes on evenly. */
-  readonly #leftOut = new Map<Level, LeftOut>();
+  readonly #turns = new Map<Level, Turn>();
 
   /** `gradually`: readings are thinned before they are given up. */
   constructor(parts: ThinningParts, seriesOf: SeriesOf, gradually: boolean) {
@@ -216,10 +216,10 @@ export class Thinning {
       const enough = sources.length > 1 && bytesOf(sources) >= log.segmentBytes;
       if (enough || !this.#mayBecome(segment, level)) break;
       const longer = draft.clone();
-      const leftOut = yield* this.#thin(segment, level, ackedSeq, longer);
+      const turn = yield* this.#thin(segment, level, ackedSeq, longer);
       if (segment === segments[0] && longer.records === 0) return { draft, sources: [] };
       if (longer.bytes > log.segmentBytes) break;
-      this.#leftOut.set(level, leftOut);
+      this.#turns.set(level, turn);
       draft = longer;
       sources.push(segment);
     }
@@ -228,10 +228,10 @@ export class Thinning {
   }
 
   /** Adds what is left of a segment to a draft. */
-  *#thin(segment: Segment, level: Level, ackedSeq: number, draft: Draft): Pieces<LeftOut> {
+  *#thin(segment: Segment, level: Level, ackedSeq: number, draft: Draft): Pieces<Turn> {
     const { files, delivery } = this.#parts;
     const { firstSeq } = segment.header;
-    const before = this.#leftOut.get(level);
+    const before = this.#turns.get(level);
     const series = new Set(before?.nextSeq === firstSeq ? before.series : []);
     let records = 0;
     for (const entry of withGaps(files, segment, 0)) {

@@ -1,5 +1,5 @@
 import type { FileLayer } from "../files/files.ts";
-import type { NumberRange } from "../state/ahead.ts";
+import type { NumberRange } from "../state/number-set.ts";
 import { LogReader } from "./log-reader.ts";
 import type { Segment } from "./segment.ts";
 import type { LogEntry } from "./segment-format.ts";

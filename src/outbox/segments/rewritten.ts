@@ -1,6 +1,6 @@
 /** Which segments count where some were rewritten. FORMAT.md has the rules. */
 import { type FileLayer, isMediumError } from "../files/files.ts";
-import type { NumberRange } from "../state/ahead.ts";
+import type { NumberRange } from "../state/number-set.ts";
 import { entriesOf, type Segment } from "./segment.ts";
 import type { LogEntry } from "./segment-format.ts";
 

@@ -1,8 +1,32 @@
-import type { NumberRange } from "./ahead.ts";
+/** Numbers from the first to the last. */
+export interface NumberRange {
+  readonly fromSeq: number;
+  readonly toSeq: number;
+}
 
 /** Numbers, as ranges that do not touch: cheap where they mostly come in order. */
 export class NumberSet {
-  #ranges: NumberRange[] = [];
+  readonly #ranges: NumberRange[];
+
+  /** `ranges`: in order, and none next to another. */
+  constructor(ranges: readonly NumberRange[] = []) {
+    this.#ranges = [...ranges];
+  }
+
+  get ranges(): readonly NumberRange[] {
+    return this.#ranges;
+  }
+
+  /** How many there are. */
+  get size(): number {
+    return sizeOf(this.#ranges);
+  }
+
+  /** The last number of the range that holds `seq`; undefined: it is in none. */
+  endAt(seq: number): number | undefined {
+    const range = this.#ranges[this.#firstReaching(seq)];
+    return range && range.fromSeq <= seq ? range.toSeq : undefined;
+  }
 
   add({ fromSeq, toSeq }: NumberRange): void {
     const from = this.#firstReaching(fromSeq - 1);
@@ -32,6 +56,11 @@ export class NumberSet {
   /** How many of a range are in here. */
   count(range: NumberRange): number {
     return sizeOf(this.#within(range));
+  }
+
+  /** Removes everything up to `seq`. */
+  forget(seq: number): void {
+    this.remove({ fromSeq: 1, toSeq: seq });
   }
 
   remove({ fromSeq, toSeq }: NumberRange): void {

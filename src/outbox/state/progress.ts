@@ -1,5 +1,6 @@
 import { type FileLayer, isFileError } from "../files/files.ts";
-import { AHEAD_MAX, type NumberRange } from "./ahead.ts";
+import { AHEAD_MAX } from "./ahead.ts";
+import type { NumberRange } from "./number-set.ts";
 import { type Codec, type SlotContent, SlotWriter } from "./slots.ts";
 
 /**
