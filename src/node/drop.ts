@@ -29,17 +29,22 @@ export async function dropWaiting(
 ): Promise<Dropped> {
   // What is lost already and not told yet is told first: its record must not come from what is dropped now.
   recordDrops(outbox, recorder, log, accounts);
-  const firstSeq = outbox.status().firstSeq;
   let count = 0;
-  for (;;) {
+  let fromSeq: number | undefined;
+  // The oldest change also where what is too old goes by itself: then there is nothing to see yet.
+  for (let before = 0; ; ) {
+    const firstSeq = outbox.status().firstSeq ?? Number.POSITIVE_INFINITY;
+    if (firstSeq > toSeq || firstSeq === before) break;
+    before = firstSeq;
     const page = outbox.peek(0, PAGE_RECORDS).filter(({ seq }) => seq <= toSeq);
     const last = page.at(-1);
-    if (last === undefined) break;
-    for (const { record } of page) accounts.collect(record);
-    count += outbox.drop(last.seq);
+    if (last !== undefined) {
+      fromSeq ??= page[0]!.seq;
+      for (const { record } of page) accounts.collect(record);
+      count += outbox.drop(last.seq);
+    }
     await new Promise(setImmediate);
   }
   recordDrops(outbox, recorder, log, accounts);
-  if (count === 0 || firstSeq === undefined) return { count: 0 };
-  return { count, fromSeq: firstSeq, toSeq };
+  return fromSeq === undefined ? { count } : { count, fromSeq, toSeq };
 }

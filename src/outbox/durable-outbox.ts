@@ -15,6 +15,8 @@ import type { Waiting } from "./young/waiting.ts";
 const EXPIRY_CHECK_MS = 60_000;
 /** Pause between attempts while the disk refuses reads. */
 const REREAD_MS = 1000;
+/** Between pieces of what has grown too old. */
+const PIECE_PAUSE_MS = 5;
 
 /** What an outbox is put together from. */
 export interface Parts {
@@ -79,8 +81,9 @@ export class DurableOutbox implements Outbox {
     const { delivery } = this.#parts;
     this.#assertOpen();
     const entries = delivery.peek(from, count);
-    if (delivery.blocked) this.#checkSoon();
-    else if (entries.length === 0 && count > 0) this.#peekableSeq = Math.min(this.#peekableSeq, from - 1);
+    this.#comeBack();
+    if (entries.length === 0 && count > 0 && !delivery.isHeldUpAt(from))
+      this.#peekableSeq = Math.min(this.#peekableSeq, from - 1);
     return entries;
   }
 
@@ -108,13 +111,15 @@ export class DurableOutbox implements Outbox {
   drop(seq: number): number {
     this.#assertOpen();
     assert(Number.isSafeInteger(seq) && seq < this.#parts.intake.nextSeq, `${seq} was never appended`);
-    return this.#parts.delivery.drop(seq);
+    const count = this.#parts.delivery.drop(seq);
+    this.#comeBack();
+    return count;
   }
 
   available(seq: number, signal: AbortSignal): Promise<void> {
     const { delivery } = this.#parts;
     const wanted = Math.max(seq, delivery.ackedSeq + 1);
-    if (wanted <= this.#peekableSeq && !delivery.blocked) return Promise.resolve();
+    if (wanted <= this.#peekableSeq && !delivery.isHeldUpAt(wanted)) return Promise.resolve();
     return this.#waiters.wait(wanted, signal);
   }
 
@@ -189,18 +194,26 @@ export class DurableOutbox implements Outbox {
     this.#checkAtMs = nowMs + EXPIRY_CHECK_MS;
     delivery.retry();
     delivery.expire();
-    this.#waiters.come(this.#peekableSeq);
+    this.#comeBack();
+    this.#wake();
   }
 
-  /** Looks again in a moment whether the disk can be read. */
-  #checkSoon(): void {
-    this.#checkAtMs = Math.min(this.#checkAtMs, this.#parts.clock.monotonicMs() + REREAD_MS);
-    this.#parts.worker.wake();
+  /** Looks again before long where the disk could not be read, or where more of what is too old is there. */
+  #comeBack(): void {
+    const { clock, delivery, worker } = this.#parts;
+    if (!delivery.isHeldUpAt(0)) return;
+    const pauseMs = delivery.blocked ? REREAD_MS : PIECE_PAUSE_MS;
+    this.#checkAtMs = Math.min(this.#checkAtMs, clock.monotonicMs() + pauseMs);
+    worker.wake();
   }
 
   #arrived(seq: number): void {
     this.#peekableSeq = seq;
-    this.#waiters.come(seq);
+    this.#wake();
+  }
+
+  #wake(): void {
+    this.#waiters.come(this.#peekableSeq, (seq) => this.#parts.delivery.isHeldUpAt(seq));
   }
 
   #assertOpen(): void {

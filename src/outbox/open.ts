@@ -46,6 +46,8 @@ export interface OutboxOptions {
   readonly maxRecordBytes?: number;
   /** Default: 1 MiB, or less where sixteen would not fit, but room for two of the longest records. */
   readonly segmentBytes?: number;
+  /** Default: 128 KiB. So much is given up in one go where a backlog has grown too old: milliseconds on a small board. */
+  readonly pieceBytes?: number;
 }
 
 export interface OutboxDependencies {
@@ -63,6 +65,7 @@ export interface OutboxDependencies {
 
 const DEFAULT_RECORD_BYTES = 64 * 1024;
 const DEFAULT_SEGMENT_BYTES = 1024 * 1024;
+const DEFAULT_PIECE_BYTES = 128 * 1024;
 const SEGMENTS_MIN = 4;
 /** So many, where records are short enough for it, let a full log give way piece by piece. */
 const SEGMENTS_WANTED = 16;
@@ -189,7 +192,7 @@ function assemble(
   const waiting = new Waiting(WAITING_MAX_BYTES, start.waiting, isEvent);
   const delivery = new Delivery(
     { files, clock, log, tail, waiting, losses, progress, onGivenUp },
-    options.maxAgeMs,
+    { pieceBytes: DEFAULT_PIECE_BYTES, ...options },
     start,
   );
   held.push(() => delivery.forgetPositions());

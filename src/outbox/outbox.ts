@@ -89,7 +89,10 @@ export interface Outbox {
    * again if the kernel has not booted since, or if they went beyond the block reserved before. Throws a RangeError where the record exceeds `maxRecordBytes`.
    */
   append(record: Uint8Array): number;
-  /** Up to `count` unacknowledged records from number `from` on, in order. Their bytes never change again. */
+  /**
+   * Up to `count` unacknowledged records from number `from` on, in order. Their bytes never change again. Where many have
+   * grown too old none is handed out before the last of those has gone, which is done in pieces: see {@link available}.
+   */
   peek(from: number, count: number): readonly Entry[];
   /** Everything up to and including `seq` may go: the broker has it. */
   ack(seq: number): void;
@@ -103,7 +106,10 @@ export interface Outbox {
   canAckAhead(): boolean;
   /** Records still on disk or in the tail, acknowledged ones among them, until their segments are used again. Throws where the disk does. */
   history(fromSeq: number, toSeq: number): IterableIterator<StoredRecord>;
-  /** Gives up what is not acknowledged up to and including `seq`, as an operator wishes. Returns how many records that were. */
+  /**
+   * Gives up what is not acknowledged up to and including `seq`, as an operator wishes: some of the oldest at a time.
+   * Returns how many records that were.
+   */
   drop(seq: number): number;
   /** Resolves when a record with a number >= `seq` is there to peek, or when `signal` aborts. */
   available(seq: number, signal: AbortSignal): Promise<void>;

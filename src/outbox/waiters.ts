@@ -17,9 +17,9 @@ export class Waiters {
     });
   }
 
-  /** Records up to `seq` are there. */
-  come(seq: number): void {
-    if (this.#waiting.length === 0) return;
-    for (const waiter of this.#waiting.filter((waiter) => waiter.seq <= seq)) waiter.resolve();
+  /** Records up to `seq` are there, though some may have to wait for others to go. */
+  come(seq: number, mustWait: (seq: number) => boolean): void {
+    for (const waiter of this.#waiting.filter((waiter) => waiter.seq <= seq && !mustWait(waiter.seq)))
+      waiter.resolve();
   }
 }

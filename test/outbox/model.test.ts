@@ -9,7 +9,7 @@ import { type Segment, SegmentCursor } from "../../src/outbox/segments/segment.t
 import type { LogEntry } from "../../src/outbox/segments/segment-format.ts";
 import { survey } from "../../src/outbox/segments/survey.ts";
 import { howMany, SEED } from "../exhaustive.ts";
-import { FOLDER, Rig, TAIL } from "./rig.ts";
+import { DAY_MS, FOLDER, Rig, TAIL } from "./rig.ts";
 
 /**
  * Random histories of a node against the promise itself: a number, once given, is acknowledged or told as lost; it is
@@ -24,6 +24,7 @@ type Step =
   | { readonly do: "look" }
   | { readonly do: "sync" }
   | { readonly do: "wait"; readonly ms: number }
+  | { readonly do: "age"; readonly pieces: number }
   | { readonly do: "reopen" }
   | { readonly do: "kill"; readonly afterOperations: number }
   | { readonly do: "cut"; readonly afterOperations: number };
@@ -36,12 +37,14 @@ interface Row {
   readonly sensors?: boolean;
   /** Younger records are acknowledged before older ones. */
   readonly ahead?: boolean;
+  /** All that waits is too old every now and then. */
+  readonly age?: boolean;
 }
 
 const EVERYTHING = 100_000;
 const SMALL_FILES_BYTES = 20 * 1024;
 
-const steps = ({ ahead, sensors }: Row): fc.Arbitrary<Step[]> => {
+const steps = ({ ahead, sensors, age }: Row): fc.Arbitrary<Step[]> => {
   const most = sensors ? 150 : 60;
   const one = fc.oneof(
     {
@@ -71,6 +74,10 @@ const steps = ({ ahead, sensors }: Row): fc.Arbitrary<Step[]> => {
     {
       weight: 1,
       arbitrary: fc.record({ do: fc.constant("wait" as const), ms: fc.integer({ min: 1, max: 1500 }) }),
+    },
+    {
+      weight: age ? 3 : 0,
+      arbitrary: fc.record({ do: fc.constant("age" as const), pieces: fc.nat({ max: 40 }) }),
     },
     { weight: 1, arbitrary: fc.record({ do: fc.constant("reopen" as const) }) },
     {
@@ -186,11 +193,20 @@ class History {
     this.#maxBytes = SMALL_FILES_BYTES + (row.sensors ? 5 : 4) * 4096;
     const { whenFull, tail } = row;
     this.#rig = new Rig(
-      { whenFull, tail, maxRecordBytes: 100, segmentBytes: 512, maxSizeBytes: this.#maxBytes },
+      {
+        whenFull,
+        tail,
+        maxRecordBytes: 100,
+        segmentBytes: 512,
+        maxSizeBytes: this.#maxBytes,
+        maxAgeMs: DAY_MS,
+        pieceBytes: 256,
+      },
       (files) => mortal(files, this.#fuse),
       row.sensors ? seriesOf : undefined,
     );
-    if (row.sensors && row.whenFull !== "drop_newest")
+    // Of what is too old events go as readings do.
+    if (row.sensors && !row.age && row.whenFull !== "drop_newest")
       this.#rig.onGivenUp = (record) => this.#expectNoReadingLeft(record);
   }
 
@@ -235,6 +251,10 @@ class History {
       case "wait":
         await this.#rig.clock.advance(step.ms);
         break;
+      case "age":
+        this.#rig.clock.setWall(this.#rig.clock.wallMs() + 2 * DAY_MS);
+        for (let piece = 0; piece < step.pieces; piece++) this.#deliver(1, 0);
+        break;
       case "reopen":
         this.#restarted = true;
         await this.#outbox.close();
@@ -270,7 +290,9 @@ class History {
 
   /** Everything is delivered to the end, and every number has its fate. */
   conclude(): void {
-    while (this.#deliver(50, 50) > 0);
+    // Nothing is handed out while what is too old goes, piece by piece.
+    for (let before: number | undefined = 0; ; before = this.#outbox.status().firstSeq)
+      if (this.#deliver(50, 50) === 0 && this.#outbox.status().firstSeq === before) break;
     // A loss that goes on is told when it has ended.
     this.#append();
     this.#deliver(1, 1);
@@ -359,8 +381,8 @@ class History {
 
   /** What the outbox says of itself is so, and what was thinned out is spread evenly. */
   #look(): void {
+    const seqs = this.#everything();
     const { depth } = this.#outbox.status();
-    const seqs = this.#peek(1, EVERYTHING);
     if (!this.#row.sensors || !this.#wasCut) expect(seqs.length).toBe(depth);
     this.#expectEven(this.#rewritten());
   }
@@ -450,7 +472,16 @@ class History {
   }
 
   #lastStored(): number {
-    return this.#peek(1, EVERYTHING).at(-1) ?? 0;
+    return this.#everything().at(-1) ?? 0;
+  }
+
+  /** All that waits, when what is too old has gone. */
+  #everything(): number[] {
+    for (;;) {
+      const { firstSeq } = this.#outbox.status();
+      const seqs = this.#peek(1, EVERYTHING);
+      if (seqs.length > 0 || this.#outbox.status().firstSeq === firstSeq) return seqs;
+    }
   }
 
   /** Goes on appending and delivering until the process is dead in the middle of it. What it says then, nobody hears. */
@@ -488,6 +519,10 @@ const ROWS: readonly Row[] = [
   { whenFull: "drop_oldest", sensors: true, ahead: true },
   { whenFull: "thin", sensors: true, ahead: true },
   { whenFull: "thin", sensors: true, ahead: true, tail: TAIL },
+  { whenFull: "drop_oldest", age: true },
+  { whenFull: "drop_newest", age: true, tail: TAIL },
+  { whenFull: "drop_oldest", age: true, ahead: true },
+  { whenFull: "thin", age: true, sensors: true, ahead: true, tail: TAIL },
 ];
 
 /** Histories of each row. `RUNS=1000 npx vitest run test/outbox/model.test.ts` searches for longer. */

@@ -5,11 +5,11 @@ import { Head, type HeadPosition } from "../segments/head.ts";
 import { merged, readRange } from "../segments/history.ts";
 import { LogReader } from "../segments/log-reader.ts";
 import type { Segment } from "../segments/segment.ts";
-import { type LogEntry, TIME_UNKNOWN_MS } from "../segments/segment-format.ts";
+import { knownTimeMs, type LogEntry, storedBytes } from "../segments/segment-format.ts";
 import type { SegmentLog } from "../segments/segment-log.ts";
 import { Ahead } from "../state/ahead.ts";
-import type { NumberRange } from "../state/number-set.ts";
-import type { ProgressFile } from "../state/progress.ts";
+import { type NumberRange, sizeOf } from "../state/number-set.ts";
+import type { Progress, ProgressFile } from "../state/progress.ts";
 import type { Tail } from "../young/tail.ts";
 import type { Waiting } from "../young/waiting.ts";
 import { LeftOut } from "./left-out.ts";
@@ -17,8 +17,17 @@ import type { Losses } from "./losses.ts";
 
 /** Whoever reads at more places than these at once reads parts of segments again. */
 const READERS = 2;
-/** Records counted in one go where they are dropped. */
+/** Records dropped by hand in one go. */
 const DROP_PAGE = 1_000;
+
+/** Records being collected for somebody who asks for them. */
+interface Page {
+  readonly entries: Entry[];
+  readonly count: number;
+  nextSeq: number;
+  /** Of what is too old so much may still be given up on the way. */
+  leftBytes: number;
+}
 
 export interface DeliveryParts {
   readonly files: FileLayer;
@@ -32,6 +41,12 @@ export interface DeliveryParts {
   readonly onGivenUp: (record: Uint8Array) => void;
 }
 
+export interface DeliveryOptions {
+  readonly maxAgeMs: number;
+  /** As stored: so much is given up in one go where it has grown too old. */
+  readonly pieceBytes: number;
+}
+
 export interface DeliveryStart {
   readonly ackedSeq: number;
   readonly ahead: readonly NumberRange[];
@@ -42,7 +57,7 @@ export interface DeliveryStart {
 /** The way out: hands records over in order, and moves the acknowledged number on. */
 export class Delivery {
   readonly #parts: DeliveryParts;
-  readonly #maxAgeMs: number;
+  readonly #options: DeliveryOptions;
   /** Gaps from this number on were reported when they arose, in this run. */
   readonly #firstSeq: number;
   /** One for the backlog, and one for new records where those go first: last used last. */
@@ -57,9 +72,9 @@ export class Delivery {
   /** Why the oldest could not be looked at the last time. */
   #headFault: string | undefined;
 
-  constructor(parts: DeliveryParts, maxAgeMs: number, start: DeliveryStart) {
+  constructor(parts: DeliveryParts, options: DeliveryOptions, start: DeliveryStart) {
     this.#parts = parts;
-    this.#maxAgeMs = maxAgeMs;
+    this.#options = options;
     this.#ackedSeq = start.ackedSeq;
     this.#ahead = new Ahead(start.ahead);
     this.#firstSeq = start.nextSeq;
@@ -103,44 +118,30 @@ export class Delivery {
     return this.#fault !== undefined;
   }
 
-  /** Up to `count` records from `fromSeq` on. While the disk refuses reads: those before the place where it does. */
+  /** Nothing from `seq` on can be handed out yet: the disk refuses, or more of what is too old has to go before. */
+  isHeldUpAt(seq: number): boolean {
+    return this.blocked || (this.#parts.losses.expiring && seq <= this.#ackedSeq + 1);
+  }
+
+  /**
+   * Up to `count` records from `fromSeq` on. While the disk refuses reads: those before the place where it does. Of what
+   * is too old a piece is given up, and nothing is handed out where that was not all.
+   */
   peek(fromSeq: number, count: number): Entry[] {
-    const { log, waiting } = this.#parts;
-    const entries: Entry[] = [];
-    let nextSeq = Math.max(fromSeq, this.#ackedSeq + 1);
+    const { losses } = this.#parts;
     const wasAckedSeq = this.#ackedSeq;
-    const take = (entry: LogEntry) => {
-      const atHead = entries.length === 0 && nextSeq === this.#ackedSeq + 1;
-      const aheadSeq = this.#ahead.endAt(entry.seq);
-      if (aheadSeq !== undefined) {
-        nextSeq = aheadSeq + 1;
-        if (atHead) this.#moveTo(aheadSeq);
-        return;
-      }
-      nextSeq = entry.seq + 1;
-      if (atHead && this.#isExpired(entry)) this.#giveUp(entry, "expired");
-      else entries.push({ seq: entry.seq, record: entry.payload });
-    };
+    const nextSeq = Math.max(fromSeq, wasAckedSeq + 1);
+    const page: Page = { entries: [], count, nextSeq, leftBytes: this.#options.pieceBytes };
     try {
-      while (nextSeq <= log.lastSeq && entries.length < count) {
-        const entry = this.#readerAt(nextSeq).next();
-        if (entry === undefined) break;
-        take(entry);
-      }
+      this.#fill(page);
       this.#fault = undefined;
+      if (nextSeq === wasAckedSeq + 1 && count > 0) losses.expiring = page.leftBytes <= 0;
     } catch (error) {
       if (!isFileError(error)) throw error;
-      // What waits in memory comes after what cannot be read now.
       this.#fault = error.message;
-      return entries;
     }
-    while (entries.length < count) {
-      const page = waiting.peek(nextSeq, count - entries.length);
-      if (page.length === 0) break;
-      for (const entry of page) if (entry.seq >= nextSeq) take(entry);
-    }
-    if (this.#ackedSeq !== wasAckedSeq) this.save();
-    return entries;
+    if (this.#ackedSeq !== wasAckedSeq) this.#leave(wasAckedSeq);
+    return page.entries;
   }
 
   ack(seq: number): void {
@@ -169,31 +170,28 @@ export class Delivery {
       yield { seq, record: payload, acknowledged: this.#isAcknowledged(seq) };
   }
 
-  /** Gives up every record up to `seq` by hand. Returns how many; what the disk does not show cannot be counted and stays. */
+  /** Gives up records up to `seq` by hand, so many of the oldest. What the disk does not show cannot be counted and stays. */
   drop(seq: number): number {
+    const dropped = this.peek(0, DROP_PAGE).filter((entry) => entry.seq <= seq);
+    const last = dropped.at(-1);
+    if (last === undefined) return 0;
     const { losses, waiting } = this.#parts;
-    let count = 0;
-    let lastSeq = this.#ackedSeq;
-    for (let page = this.peek(0, DROP_PAGE); lastSeq < seq; page = this.peek(lastSeq + 1, DROP_PAGE)) {
-      const wanted = page.filter((entry) => entry.seq <= seq);
-      count += wanted.length;
-      lastSeq = wanted.at(-1)?.seq ?? lastSeq;
-      if (wanted.length < DROP_PAGE) break;
+    const wasAckedSeq = this.#ackedSeq;
+    losses.add(wasAckedSeq + 1, last.seq, dropped.length, "operator");
+    this.#ackedSeq = last.seq;
+    for (const entry of dropped) {
+      // What lies between was acknowledged ahead.
+      waiting.settle(entry.seq - 1);
+      waiting.settle(entry.seq, "full");
     }
-    if (count === 0) return 0;
-    losses.passed(this.#ackedSeq + 1, lastSeq);
-    losses.add(this.#ackedSeq + 1, lastSeq, count, "operator");
-    this.#ackedSeq = lastSeq;
-    this.#ahead.forget(lastSeq);
-    waiting.settle(lastSeq);
-    this.save();
-    return count;
+    this.#ahead.forget(last.seq);
+    this.#leave(wasAckedSeq);
+    return dropped.length;
   }
 
-  /** Drops what has grown too old at the head. */
+  /** Drops what has grown too old at the head: a piece of it, and the next call goes on. */
   expire(): void {
-    const oldest = this.head()?.oldest;
-    if (oldest !== undefined && this.#isExpired(oldest)) this.peek(this.#ackedSeq + 1, 1);
+    if (this.#parts.losses.expiring || this.#isExpired(this.head()?.oldest)) this.peek(0, 1);
   }
 
   /** Gives up the records of the oldest segment, each one counted. */
@@ -204,19 +202,20 @@ export class Delivery {
       const { fromSeq, toSeq } = { ...hole, toSeq: Math.min(hole.toSeq, segment.lastSeq) };
       if (fromSeq <= toSeq) this.#parts.losses.add(fromSeq, toSeq, toSeq - fromSeq + 1, "full");
     });
+    const wasAckedSeq = this.#ackedSeq;
     try {
-      reader.seek(this.#ackedSeq + 1);
+      reader.seek(wasAckedSeq + 1);
       for (let entry = reader.next(); entry && entry.seq <= segment.lastSeq; entry = reader.next())
         if (this.#ahead.endAt(entry.seq) === undefined) this.#giveUp(entry, "full");
     } catch (error) {
       if (!isFileError(error)) throw error;
-      const fromSeq = this.#ackedSeq + 1;
-      const unread = { fromSeq, toSeq: segment.lastSeq };
-      const count = segment.lastSeq - this.#ackedSeq - this.#ahead.count(unread);
-      if (count > 0) this.#parts.losses.add(fromSeq, segment.lastSeq, count, "full");
+      const unread = { fromSeq: this.#ackedSeq + 1, toSeq: segment.lastSeq };
+      const count = sizeOf(this.#ahead.missing(unread));
+      if (count > 0) this.#parts.losses.add(unread.fromSeq, unread.toSeq, count, "full");
     } finally {
       reader.close();
     }
+    this.#parts.losses.passed(wasAckedSeq + 1, this.#ackedSeq);
     this.#ackedSeq = Math.max(this.#ackedSeq, segment.lastSeq);
     this.#ahead.forget(this.#ackedSeq);
     this.save();
@@ -224,29 +223,16 @@ export class Delivery {
 
   /** What lies at the acknowledged end of the log; undefined while the disk refuses reads. */
   head(): HeadPosition | undefined {
-    try {
-      const head = this.#head.locate(this.#ackedSeq);
-      this.#headFault = undefined;
-      return head;
-    } catch (error) {
-      if (!isFileError(error)) throw error;
-      this.#headFault = error.message;
-      return undefined;
-    }
+    this.#headFault = undefined;
+    return this.#look(() => this.#head.locate(this.#ackedSeq));
   }
 
   /** Of the numbers acknowledged ahead, those whose records were left out where segments were rewritten. */
   aheadLeftOut(): number {
-    try {
-      return this.#leftOut.count(this.#parts.log.segments, this.#ahead);
-    } catch (error) {
-      if (!isFileError(error)) throw error;
-      this.#headFault = error.message;
-      return 0;
-    }
+    return this.#look(() => this.#leftOut.count(this.#parts.log.segments, this.#ahead)) ?? 0;
   }
 
-  save(): void {
+  save(change: Partial<Progress> = {}): void {
     const { losses, progress } = this.#parts;
     // A killed process leaves the reports that it appended.
     const ackedSeq = Math.min(this.#ackedSeq, losses.firstUntoldSeq() - 1);
@@ -254,7 +240,7 @@ export class Delivery {
     const ahead = this.#ahead.ranges
       .map((range) => losses.securedPart(range))
       .filter(({ fromSeq, toSeq }) => fromSeq <= toSeq);
-    progress.update({ ackedSeq, unsecured: ackedSeq - this.settledSeq, ahead });
+    progress.update({ ...change, ackedSeq, unsecured: ackedSeq - this.settledSeq, ahead });
   }
 
   /** The end of the log was cut off: positions in it mean nothing any more. */
@@ -266,6 +252,44 @@ export class Delivery {
   /** Lets the disk be read again. */
   retry(): void {
     this.#fault = this.#headFault = undefined;
+  }
+
+  #fill(page: Page): void {
+    const { log, waiting } = this.#parts;
+    const isFull = () => page.entries.length >= page.count || page.leftBytes <= 0;
+    while (page.nextSeq <= log.lastSeq && !isFull()) {
+      const entry = this.#readerAt(page.nextSeq).next();
+      if (entry === undefined) break;
+      this.#take(entry, page);
+    }
+    // Not reached where the disk refuses reads: what waits in memory comes after what is there.
+    while (!isFull()) {
+      const next = waiting.peek(page.nextSeq, page.count - page.entries.length);
+      if (next.length === 0) return;
+      for (const entry of next) if (entry.seq >= page.nextSeq && !isFull()) this.#take(entry, page);
+    }
+  }
+
+  #take(entry: LogEntry, page: Page): void {
+    const atHead = page.entries.length === 0 && page.nextSeq === this.#ackedSeq + 1;
+    const aheadSeq = this.#ahead.endAt(entry.seq);
+    page.nextSeq = (aheadSeq ?? entry.seq) + 1;
+    if (aheadSeq !== undefined) {
+      if (atHead) this.#moveTo(aheadSeq);
+    } else if (atHead && this.#isExpired(entry)) {
+      this.#giveUp(entry, "expired");
+      page.leftBytes -= storedBytes(entry.payload.length);
+    } else page.entries.push({ seq: entry.seq, record: entry.payload });
+  }
+
+  #look<T>(read: () => T): T | undefined {
+    try {
+      return read();
+    } catch (error) {
+      if (!isFileError(error)) throw error;
+      this.#headFault = error.message;
+      return undefined;
+    }
   }
 
   #readerAt(seq: number): LogReader {
@@ -316,21 +340,26 @@ export class Delivery {
     waiting.settle(reached);
   }
 
+  /** That its place is left is told once for many. */
   #giveUp({ seq, payload }: LogEntry, reason: "full" | "expired"): void {
     this.#parts.onGivenUp(payload);
-    const { losses } = this.#parts;
-    losses.add(seq, seq, 1, reason);
-    losses.passed(this.#ackedSeq + 1, seq);
+    this.#parts.losses.add(seq, seq, 1, reason);
     this.#ackedSeq = seq;
     this.#ahead.forget(seq);
-    this.#parts.waiting.settle(seq);
+    this.#parts.waiting.settle(seq, "full");
   }
 
-  #isExpired({ wallMs }: LogEntry): boolean {
+  /** Records beyond `wasAckedSeq` have been given up, up to the acknowledged number. */
+  #leave(wasAckedSeq: number): void {
+    const { losses, waiting } = this.#parts;
+    losses.passed(wasAckedSeq + 1, this.#ackedSeq);
+    this.save(waiting.lost);
+  }
+
+  #isExpired(entry: LogEntry | undefined): boolean {
     const { clock } = this.#parts;
-    const nowMs = clock.wallMs();
+    const wallMs = knownTimeMs(entry);
     // By a clock that was not set, then or now, no record is old.
-    if (!clock.synced() || wallMs === TIME_UNKNOWN_MS || wallMs > nowMs) return false;
-    return nowMs - wallMs > this.#maxAgeMs;
+    return wallMs !== undefined && clock.synced() && clock.wallMs() - wallMs > this.#options.maxAgeMs;
   }
 }

@@ -1,5 +1,5 @@
 import type { Drop } from "../outbox.ts";
-import { type NumberRange, NumberSet, sizeOf } from "../state/number-set.ts";
+import { type NumberRange, NumberSet, sizeOf, spanOf } from "../state/number-set.ts";
 
 /** Losses whose reports are in the log, but perhaps not on flash. */
 interface Told extends NumberRange {
@@ -20,6 +20,8 @@ const MAX_ONGOING = 64;
 export class Losses {
   /** Records lost in this run. */
   total = 0;
+  /** Records are given up for their age, piece by piece, and there are more: what is lost to that is told when it ends. */
+  expiring = false;
   #pending: Drop[];
   #taken: Drop[] = [];
   #told: Told[];
@@ -55,10 +57,9 @@ export class Losses {
    */
   add(fromSeq: number, toSeq: number, count: number, reason: Drop["reason"]): void {
     this.total += count;
-    const last = this.#pending.at(-1);
-    if (last?.reason === reason && this.#follows(last, fromSeq))
-      this.#pending[this.#pending.length - 1] = { ...last, toSeq, count: last.count + count };
-    else this.#pending.push({ fromSeq, toSeq, count, reason });
+    const at = this.#pending.findLastIndex((drop) => drop.reason === reason && this.#follows(drop, fromSeq));
+    const before = this.#pending[at] ?? { fromSeq, count: 0 };
+    put(this.#pending, at, { fromSeq: before.fromSeq, toSeq, count: before.count + count, reason });
   }
 
   /** Numbers that are missing and need no word. */
@@ -88,12 +89,7 @@ export class Losses {
     this.#toldHoles.add(hole);
     if (this.#among?.reason !== reason) this.#endAmong();
     const among = this.#among ?? { ...hole, count: 0 };
-    this.#among = {
-      fromSeq: Math.min(among.fromSeq, fromSeq),
-      toSeq: Math.max(among.toSeq, toSeq),
-      count: among.count + count,
-      reason,
-    };
+    this.#among = { ...spanOf(among, hole), count: among.count + count, reason };
   }
 
   /** More was given up of a range: what was told of it before is not all. */
@@ -110,10 +106,11 @@ export class Losses {
     const beside = this.#ongoing.findIndex(({ fromSeq, toSeq }) => seq >= fromSeq - 1 && seq <= toSeq + 1);
     // Beyond that many the youngest spans what lies between, and its count tells how many were lost.
     const at = beside < 0 && this.#ongoing.length === MAX_ONGOING ? MAX_ONGOING - 1 : beside;
-    const { fromSeq, toSeq, count } = this.#ongoing[at] ?? { fromSeq: seq, toSeq: seq, count: 0 };
-    const wider = { fromSeq: Math.min(fromSeq, seq), toSeq: Math.max(toSeq, seq), count: count + 1 };
+    const one = { fromSeq: seq, toSeq: seq };
+    const before = this.#ongoing[at] ?? { ...one, count: 0 };
+    const wider = spanOf(before, one);
     this.#known.add(wider);
-    this.#ongoing.splice(at < 0 ? this.#ongoing.length : at, 1, { ...wider, reason: "full" });
+    put(this.#ongoing, at, { ...wider, count: before.count + 1, reason: "full" });
   }
 
   /** There is room again. */
@@ -124,9 +121,10 @@ export class Losses {
   }
 
   take(): readonly Drop[] {
-    this.#endAmong();
-    const drops = this.#pending;
-    this.#pending = [];
+    const goesOn = ({ reason }: Drop) => this.expiring && reason === "expired";
+    if (!this.expiring) this.#endAmong();
+    const drops = this.#pending.filter((drop) => !goesOn(drop));
+    this.#pending = this.#pending.filter(goesOn);
     this.#taken.push(...drops);
     return drops;
   }
@@ -200,6 +198,11 @@ export class Losses {
     if (this.#among !== undefined) this.#pending.push(this.#among);
     this.#among = undefined;
   }
+}
+
+/** In the place of the one there, or, where that is -1, behind all. */
+function put(drops: Drop[], at: number, drop: Drop): void {
+  drops.splice(at < 0 ? drops.length : at, 1, drop);
 }
 
 function firstOf(ranges: readonly NumberRange[]): number {

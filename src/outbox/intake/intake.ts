@@ -250,8 +250,7 @@ export class Intake {
   #goOn(seq: number): void {
     const { losses, waiting, progress } = this.#parts;
     losses.goOn(seq);
-    const lost = waiting.lost;
-    progress.update({ lostFromSeq: lost?.fromSeq ?? 0, lostToSeq: lost?.toSeq ?? 0 });
+    progress.update(waiting.lost);
   }
 
   #refuse(error: unknown): void {

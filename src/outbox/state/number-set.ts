@@ -32,12 +32,7 @@ export class NumberSet {
     const from = this.#firstReaching(fromSeq - 1);
     let end = from;
     while (end < this.#ranges.length && this.#ranges[end]!.fromSeq <= toSeq + 1) end++;
-    const first = this.#ranges[from];
-    const last = this.#ranges[end - 1];
-    const whole = {
-      fromSeq: Math.min(fromSeq, end > from ? first!.fromSeq : fromSeq),
-      toSeq: Math.max(toSeq, end > from ? last!.toSeq : toSeq),
-    };
+    const whole = this.#ranges.slice(from, end).reduce(spanOf, { fromSeq, toSeq });
     this.#ranges.splice(from, end - from, whole);
   }
 
@@ -95,6 +90,11 @@ export class NumberSet {
     }
     return low;
   }
+}
+
+/** From the first to the last of both, with what lies between. */
+export function spanOf(one: NumberRange, other: NumberRange): NumberRange {
+  return { fromSeq: Math.min(one.fromSeq, other.fromSeq), toSeq: Math.max(one.toSeq, other.toSeq) };
 }
 
 /** How many numbers ranges hold that do not overlap. */

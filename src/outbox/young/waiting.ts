@@ -1,4 +1,5 @@
 import { type GapKind, gap, isGap, type LogEntry, storedBytes } from "../segments/segment-format.ts";
+import type { Progress } from "../state/progress.ts";
 
 /**
  * What belongs into the log before the next record: gaps that explain missing numbers, the records in the tail, and,
@@ -63,10 +64,10 @@ export class Waiting {
     return this.#entries.findLast(({ kind }) => kind === "record");
   }
 
-  /** The numbers among them whose records found no room. */
-  get lost(): { readonly fromSeq: number; readonly toSeq: number } | undefined {
+  /** The numbers among them whose records were given up. */
+  get lost(): Pick<Progress, "lostFromSeq" | "lostToSeq"> {
     const lost = this.#entries.filter(({ kind }) => kind === "full");
-    return lost.length === 0 ? undefined : { fromSeq: lost[0]!.fromSeq, toSeq: lost.at(-1)!.seq };
+    return { lostFromSeq: lost[0]?.fromSeq ?? 0, lostToSeq: lost.at(-1)?.seq ?? 0 };
   }
 
   /** Adds to the end; a gap joins one of its kind. */
@@ -108,10 +109,10 @@ export class Waiting {
     while (this.#records > 0) onLost(this.#turn(this.#entries.findIndex(isRecord), "full"));
   }
 
-  /** Records up to `seq` need no place in the log any more. */
-  settle(seq: number): void {
+  /** Records up to `seq` need no place in the log any more. `full`: they were given up, which a kill may leave untold. */
+  settle(seq: number, kind: "accounted" | "full" = "accounted"): void {
     while (this.#records > 0 && this.oldestRecord!.seq <= seq)
-      this.#turn(this.#entries.findIndex(isRecord), "accounted");
+      this.#turn(this.#entries.findIndex(isRecord), kind);
   }
 
   /** The first entry is in the log now. */

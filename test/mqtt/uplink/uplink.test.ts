@@ -5,6 +5,7 @@ import { silentLog } from "../../../src/log.ts";
 import { contractSpelling } from "../../../src/mqtt/convention/spelling.ts";
 import { type OpenLink, type Outgoing, PublishRefusedError } from "../../../src/mqtt/link/link.ts";
 import { createUplink, type UplinkDrop, type UplinkOptions } from "../../../src/mqtt/uplink/uplink.ts";
+import { DAY_MS, Rig } from "../../outbox/rig.ts";
 import { recordingLog } from "../rig.ts";
 import { memoryOutbox, reading } from "./memory-outbox.ts";
 
@@ -357,3 +358,41 @@ describe("the uplink", () => {
     link.abandon(new Error("done"));
   });
 });
+
+test.each(["oldest_first", "live_first"] as const)(
+  "sends what is fresh when a backlog that was too old has gone in pieces, and asks for it no more often than that (%s)",
+  async (order) => {
+    const rig = new Rig({ maxAgeMs: DAY_MS, pieceBytes: 10_000, maxSizeBytes: 8 * 1024 * 1024 });
+    const outbox = await rig.open();
+    for (let nth = 0; nth < 20_000; nth++) outbox.append(reading(nth));
+    await outbox.sync();
+    rig.clock.setWall(rig.clock.wallMs() + 2 * DAY_MS);
+    outbox.append(reading(1));
+    let peeks = 0;
+    const peek = outbox.peek.bind(outbox);
+    outbox.peek = (from, count) => {
+      peeks++;
+      return peek(from, count);
+    };
+    const { uplink } = setUp({ outbox, clock: rig.clock, order });
+    const link = fakeLink();
+    const over = uplink.run(link);
+    await turns();
+    outbox.append(reading(2));
+    await turns();
+    // What comes while there is a link does not wait for what goes.
+    expect(outbox.status().depth).toBeGreaterThan(15_000);
+    expect(link.waiting.map(({ message }) => seqOf(message))).toEqual(order === "live_first" ? [20_002] : []);
+    while (outbox.status().depth > 2) await rig.clock.advance(5);
+    await rig.clock.advance(5);
+    expect(peeks).toBeLessThan(10);
+    expect(link.waiting.map(({ message }) => seqOf(message)).sort()).toEqual([20_001, 20_002]);
+    for (const { answer } of link.waiting.splice(0)) answer();
+    await turns();
+    expect(outbox.status()).toMatchObject({ depth: 0, acknowledged: 2, dropped: 20_000 });
+    expect(outbox.takeDrops()).toEqual([{ fromSeq: 1, toSeq: 20_000, count: 20_000, reason: "expired" }]);
+    link.abandon(new Error("done"));
+    await over;
+    await outbox.close();
+  },
+);
