@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../../src/device/random.ts";
 import { inspectOutbox } from "../../src/outbox/inspect.ts";
-import { openOutbox } from "../../src/outbox/open.ts";
+import { type OutboxOptions, openOutbox } from "../../src/outbox/open.ts";
 import type { Outbox } from "../../src/outbox/outbox.ts";
 import { type FaultyFiles, faultyFiles } from "./faulty-files.ts";
 import { drain, drop, FOLDER, fill, numbers, Rig, record, TAIL } from "./rig.ts";
@@ -9,10 +9,12 @@ import { drain, drop, FOLDER, fill, numbers, Rig, record, TAIL } from "./rig.ts"
 const tailOf = ({ opening }: Outbox) => `${TAIL}/outbox-${opening.stream}`;
 
 /** An outbox with a tail, and what it asks of its files. */
-async function watched(): Promise<{ rig: Rig; layer: FaultyFiles; outbox: Outbox }> {
+async function watched(
+  options: Partial<OutboxOptions> = {},
+): Promise<{ rig: Rig; layer: FaultyFiles; outbox: Outbox }> {
   let layer: FaultyFiles | undefined;
   // The next process has files of its own.
-  const rig = new Rig({ tail: TAIL }, (files) => {
+  const rig = new Rig({ tail: TAIL, ...options }, (files) => {
     if (layer !== undefined) return files;
     layer = faultyFiles(files);
     return layer;
@@ -227,6 +229,35 @@ describe("a tail on a tmpfs", () => {
     await rig.clock.advance(1);
     expect(outbox.status().syncedSeq).toBe(400);
     expect(outbox.status().dropped).toBe(400 - outbox.status().depth);
+  });
+
+  test("has room for new records as soon as those in it are given up, and a kill loses none of the accounts", async () => {
+    const { rig, layer, outbox } = await watched({ whenFull: "drop_newest" });
+    // More than a tail holds.
+    while (outbox.status().dropped < 200) {
+      fill(outbox, 10);
+      await outbox.sync();
+    }
+    const before = bytesOnDisk(layer);
+    const { dropped, nextSeq } = outbox.status();
+    // They go out at once, ahead of the backlog that fills the disk.
+    for (const _ of numbers(1, 100)) {
+      const seq = fill(outbox, 1);
+      expect(outbox.peek(seq, 1).map((entry) => entry.seq)).toEqual([seq]);
+      outbox.ackAhead(seq, seq);
+    }
+    expect(outbox.status().dropped).toBe(dropped);
+    expect(bytesOnDisk(layer) - before).toBe(0);
+    rig.kill();
+    const next = await rig.open();
+    const left = drain(next);
+    const lost = next.takeDrops().flatMap(({ fromSeq, toSeq, count, reason }) => {
+      expect([reason, count]).toEqual(["full", toSeq - fromSeq + 1]);
+      return numbers(fromSeq, toSeq);
+    });
+    expect(lost.length).toBeGreaterThan(0);
+    expect([...left, ...lost].sort((a, b) => a - b)).toEqual(numbers(1, nextSeq - 1));
+    await next.close();
   });
 
   test("holds what a failing disk refuses, also for the next run", async () => {

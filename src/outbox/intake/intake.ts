@@ -111,7 +111,7 @@ export class Intake {
     const { clock } = this.#parts;
     const wallMs = clock.synced() ? clock.wallMs() : TIME_UNKNOWN_MS;
     const { tail } = this.#parts;
-    const kept = tail?.put(seq, wallMs, record, this.#safeSeq(), clock.monotonicMs()) ?? false;
+    const kept = tail?.put(seq, wallMs, record, this.#tailSafeSeq(seq), clock.monotonicMs()) ?? false;
     if (this.#refusal !== undefined) this.#hold(seq, wallMs, record);
     else if (kept) this.#keep(seq, wallMs, record);
     else {
@@ -174,6 +174,13 @@ export class Intake {
   /** Up to here everything is on flash or delivered. */
   #safeSeq(): number {
     return Math.max(this.#syncedSeq, this.#parts.delivery.ackedSeq);
+  }
+
+  /** Up to here no record before `seq` needs a place in the tail: that is so, or it was given up, as `ack` says. */
+  #tailSafeSeq(seq: number): number {
+    const { log, waiting } = this.#parts;
+    const safeSeq = this.#safeSeq();
+    return log.lastSeq > safeSeq ? safeSeq : Math.max(safeSeq, (waiting.oldestRecord?.seq ?? seq) - 1);
   }
 
   #youngestSeq(): number {

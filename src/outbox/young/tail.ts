@@ -170,7 +170,7 @@ export interface TailOptions {
  * flash is not touched. It is a journal and nothing more: records are read from it by the start after a kill, and for whoever
  * wants some again.
  *
- * A record is needed here until it is acknowledged or on flash for certain. Nothing is ever removed: a start passes
+ * A record is needed here until it is acknowledged, on flash for certain, or given up. Nothing is ever removed: a start passes
  * over what the log has, or the acknowledged number covers, so that a kill between writing to flash and using a file
  * again here neither doubles a record nor loses it. Where all files are full of records still needed, or the tmpfs is
  * full, records go to flash at once.
