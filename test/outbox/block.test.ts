@@ -126,6 +126,18 @@ describe("records that move to flash together", () => {
   });
 });
 
+test("records that compression makes longer than a block may be go to flash apart", async () => {
+  const rig = new Rig({ tail: TAIL, maxSizeBytes: 64 * 1024 * 1024, segmentBytes: 1024 * 1024 });
+  const outbox = await rig.open();
+  const random = seededRandom(7);
+  const records = numbers(1, 1_200).map(() => Buffer.from(Array.from({ length: 60 }, () => random() * 256)));
+  for (const bytes of records) outbox.append(bytes);
+  await outbox.sync();
+  expect(outbox.status()).toMatchObject({ syncedSeq: 1_200, fault: undefined });
+  await outbox.close();
+  expect((await rig.open()).peek(1, 2_000).map(({ record }) => Buffer.from(record))).toEqual(records);
+});
+
 /** What of 120 records is not there, all of it told; leaves the disk as it was for the next look. */
 async function lossesOf(outbox: Outbox, rig: Rig): Promise<number[]> {
   const there = drain(outbox).filter((seq) => seq <= 120);

@@ -148,9 +148,9 @@ export class SegmentLog {
     }
   }
 
-  /** The largest entry that any segment has room for. */
+  /** The largest entry that can be written. */
   get largestEntryBytes(): number {
-    return this.#options.segmentBytes - HEADER_BYTES;
+    return Math.min(this.#options.segmentBytes - HEADER_BYTES, this.#scratch.length);
   }
 
   /** Whether an entry of `bytes` with number `seq` has room in the active segment. */
