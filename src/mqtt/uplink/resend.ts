@@ -29,6 +29,8 @@ export const RESEND_MAX = 10_000;
 /** So many are on the way at once, beside the new records: a fraction of what any broker takes. */
 const IN_FLIGHT = 4;
 const RATE_PER_SECOND = 500;
+/** Records that wait, looked at in one go: nothing else gives the rest of the node its turn there. */
+const LOOKED_AT = 500;
 /** Ranges named in the answer. */
 const MISSING_MAX = 16;
 
@@ -47,7 +49,7 @@ export async function resend(fromSeq: number, toSeq: number, options: ResendOpti
   for (const { seq, record, acknowledged } of outbox.history(fromSeq, toSeq)) {
     missing.found(seq);
     if (!acknowledged) {
-      waiting++;
+      if (++waiting % LOOKED_AT === 0) await new Promise(setImmediate);
       continue;
     }
     await pace.take(1, link.closed);

@@ -328,6 +328,22 @@ describe("resend", () => {
     link.abandon(new Error("done"));
   });
 
+  test("leaves the node its turns while it looks at thousands of records that go out anyhow", async () => {
+    const node = await durable({ ratePerSecond: 1 });
+    for (let value = 2; value <= 9_000; value++) node.take(value);
+    const { link } = fakeLink(node.clock);
+    void node.uplink.run(link);
+    let ended = false;
+    const again = node.uplink.resend(1, 9_000).finally(() => {
+      ended = true;
+    });
+    let others = 0;
+    for (; !ended; others++) await new Promise(setImmediate);
+    expect(others).toBeGreaterThan(15);
+    expect(await again).toMatchObject({ resent: 0, waiting: 9_000, missing_count: 0 });
+    link.abandon(new Error("done"));
+  });
+
   test("publishes again what was kept where readings were thinned out, and names the others as missing", async () => {
     const small = { maxSizeBytes: 20 * 1024 + 8 * 4096, segmentBytes: 4096, maxRecordBytes: 1024 };
     const thin = { ...small, whenFull: "thin", syncAfterMs: 0 } as const;
