@@ -113,8 +113,10 @@ export class Intake {
     const { tail } = this.#parts;
     const kept = tail?.put(seq, wallMs, record, this.#tailSafeSeq(seq), clock.monotonicMs()) ?? false;
     if (this.#refusal !== undefined) this.#hold(seq, wallMs, record);
-    else if (kept) this.#keep(seq, wallMs, record);
-    else {
+    else if (kept) {
+      this.#hold(seq, wallMs, record);
+      this.#scheduleSync(seq);
+    } else {
       this.#store(seq, wallMs, record);
       if (tail !== undefined && tail.fault === undefined) this.#emptyTail();
     }
@@ -229,18 +231,12 @@ export class Intake {
     if (!losses.reportTurnedAway()) onGivenUp(record);
   }
 
-  /** It is in the tail: a copy of it is all that the way out needs. */
-  #keep(seq: number, wallMs: number, record: Uint8Array): void {
-    this.#parts.waiting.push({ kind: "record", fromSeq: seq, seq, wallMs, payload: new Uint8Array(record) });
-    this.#lastRecordSeq = seq;
-    this.#scheduleSync(seq);
-  }
-
   #emptyTail(): void {
     this.#tailFull = true;
     this.#parts.worker.wake();
   }
 
+  /** It is in the tail, where a copy of it is all that the way out needs, or nowhere else. */
   #hold(seq: number, wallMs: number, record: Uint8Array): void {
     this.#parts.waiting.push({ kind: "record", fromSeq: seq, seq, wallMs, payload: new Uint8Array(record) });
     this.#lastRecordSeq = seq;

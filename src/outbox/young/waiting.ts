@@ -93,7 +93,7 @@ export class Waiting {
     while (this.#bytes > this.#maxBytes) {
       const events = this.#knownEvents();
       const isNext = events.size < this.#records ? readingBeside(events) : isRecord;
-      onLost(this.#turn(this.#entries.findIndex(isNext), "full"));
+      onLost(this.#turn(isNext, "full"));
     }
   }
 
@@ -101,18 +101,17 @@ export class Waiting {
   shedReadings(onLost: (record: LogEntry) => void): void {
     const events = this.#knownEvents();
     const isReading = readingBeside(events);
-    while (events.size < this.#records) onLost(this.#turn(this.#entries.findIndex(isReading), "full"));
+    while (events.size < this.#records) onLost(this.#turn(isReading, "full"));
   }
 
   /** Gives up every record. */
   shedAll(onLost: (record: LogEntry) => void): void {
-    while (this.#records > 0) onLost(this.#turn(this.#entries.findIndex(isRecord), "full"));
+    while (this.#records > 0) onLost(this.#turn(isRecord, "full"));
   }
 
   /** Records up to `seq` need no place in the log any more. `full`: they were given up, which a kill may leave untold. */
   settle(seq: number, kind: "accounted" | "full" = "accounted"): void {
-    while (this.#records > 0 && this.oldestRecord!.seq <= seq)
-      this.#turn(this.#entries.findIndex(isRecord), kind);
+    while (this.#records > 0 && this.oldestRecord!.seq <= seq) this.#turn(isRecord, kind);
   }
 
   /** The first entry is in the log now. */
@@ -137,8 +136,9 @@ export class Waiting {
     return this.#events;
   }
 
-  /** Makes a gap of the record at `at`, and one with gaps of its kind beside it. Returns the record. */
-  #turn(at: number, kind: GapKind): LogEntry {
+  /** Makes a gap of the first such record, and one with gaps of its kind beside it. Returns the record. */
+  #turn(isNext: (entry: LogEntry) => boolean, kind: GapKind): LogEntry {
+    const at = this.#entries.findIndex(isNext);
     const entry = this.#entries[at]!;
     this.#count(entry, -1);
     const before = this.#entries[at - 1];
