@@ -461,6 +461,35 @@ describe("a reader in Python, written from FORMAT.md", () => {
     expect(waiting(await rig.open()).map(({ seq }) => seq)).toEqual(numbers(1, lines.length));
   });
 
+  test("agrees with our own where a segment that was written anew is damaged, or another has its header", async () => {
+    const rig = new Rig({ ...EIGHT, whenFull: "thin" }, undefined, seriesOf);
+    const outbox = await rig.open();
+    for (let seq = 1; seq <= 900; seq++) {
+      outbox.append(bytesOf(seq));
+      if (seq % 20 === 0) await outbox.sync();
+    }
+    rig.kill();
+    const whole = join(root, "whole");
+    copyOut(rig.mount, FOLDER, whole);
+    const [other] = readdirSync(whole).filter((name) => name.endsWith(".seg"));
+    const header = readFileSync(join(whole, other!)).subarray(0, 96);
+    const folders = rewrittenIn(whole).flatMap((name) =>
+      [0, 1500, 3500, "header"].map((damage) => {
+        const folder = join(root, `damaged-${name}-${damage}`);
+        cpSync(whole, folder, { recursive: true });
+        const bytes = readFileSync(join(folder, name));
+        if (typeof damage === "number") bytes.fill(0xff, damage, damage + 40);
+        else header.copy(bytes);
+        writeFileSync(join(folder, name), bytes);
+        return folder;
+      }),
+    );
+    const theirs = readEachWithPython(folders.map((folder) => ({ folder, tail: undefined })));
+    for (const [nth, folder] of folders.entries())
+      expect(records(theirs[nth]!), folder).toEqual(readOurselves(folder));
+    expect(new Set(theirs.map(({ length }) => length)).size).toBeGreaterThan(10);
+  });
+
   test.each(["thin", "drop_oldest", "drop_newest"] as const)(
     "agrees with our own on random histories of outboxes that are full (%s)",
     async (whenFull) => {
