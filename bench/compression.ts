@@ -108,7 +108,7 @@ function measureMix(name: string, records: readonly LogEntry[], together: number
     for (const batch of batches) packBlock(batch);
   });
   const unpack = each(() => {
-    for (const block of blocks) if (block) unpackBlock(block);
+    for (const block of blocks) if (block) unpackBlock(block, "thinned");
   });
   const alone = apartBytes(batches.flat()) / count;
   return [

@@ -2,9 +2,9 @@ import { LeftOut } from "./delivery/left-out.ts";
 import { type FileLayer, isAbsent } from "./files/files.ts";
 import type { Entry, Stored } from "./outbox.ts";
 import { Head } from "./segments/head.ts";
+import { readRange } from "./segments/history.ts";
 import { type StoredIntake, storedIntake } from "./segments/intake-rate.ts";
 import { findEnd } from "./segments/log-end.ts";
-import { LogReader } from "./segments/log-reader.ts";
 import { knownTimeMs, type LogEntry } from "./segments/segment-format.ts";
 import { givenUpBeyond, storedIn, waitingBeyond, withoutAhead } from "./segments/stored.ts";
 import { intact, type Survey, survey } from "./segments/survey.ts";
@@ -113,18 +113,13 @@ function look(path: string, files: FileLayer, tail: string | undefined, before: 
     intake: storedIntake(files, found.segments),
     damaged: found.damaged,
     *entries(which, fromSeq = 1) {
-      const reader = new LogReader(files, found.segments, () => {});
       const firstSeq = which === "all" ? fromSeq : Math.max(fromSeq, ackedSeq + 1);
       const show = function* ({ seq, wallMs, payload }: LogEntry) {
         const acknowledged = isAcknowledged(seq);
         if (which === "all" || !acknowledged) yield { seq, wallMs, record: payload, acknowledged };
       };
-      try {
-        reader.seek(firstSeq);
-        for (let entry = reader.next(); entry !== undefined; entry = reader.next()) yield* show(entry);
-      } finally {
-        reader.close();
-      }
+      const range = { fromSeq: firstSeq, toSeq: Infinity };
+      for (const entry of readRange(files, found.segments, range)) yield* show(entry);
       for (const entry of young) if (entry.seq >= firstSeq) yield* show(entry);
     },
   };

@@ -27,7 +27,7 @@ describe("a block", () => {
           records: records.length,
           payloadBytes: rows.reduce((sum, [, payload]) => sum + payload.length, 0),
         });
-        const unpacked = unpackBlock(block)!;
+        const unpacked = unpackBlock(block, "thinned")!;
         expect(unpacked.map(({ seq, wallMs }) => [seq, wallMs])).toEqual(
           records.map(({ seq, wallMs }) => [seq, wallMs]),
         );
@@ -49,9 +49,9 @@ describe("a block", () => {
     for (const bytes of [0, 100, 161, 1 << 30]) {
       const payload = Buffer.from(block.payload);
       payload.writeUInt32LE(bytes, 8);
-      expect(unpackBlock({ ...block, payload })).toBeUndefined();
+      expect(unpackBlock({ ...block, payload }, "thinned")).toBeUndefined();
     }
-    expect(unpackBlock({ ...block, seq: 3 })).toBeUndefined();
+    expect(unpackBlock({ ...block, seq: 3 }, "thinned")).toBeUndefined();
   });
 });
 

@@ -46,25 +46,6 @@ export function packBlock(records: readonly LogEntry[]): LogEntry | undefined {
   return { kind: "block", fromSeq: first.seq, seq: last.seq, wallMs: TIME_UNKNOWN_MS, payload };
 }
 
-/** The records of a block. Undefined where it holds something else: no writer of ours has made it. */
-export function unpackBlock(block: LogEntry): LogEntry[] | undefined {
-  const { records: count, payloadBytes } = weigh(block);
-  const plainBytes = count * ROW_BYTES + payloadBytes;
-  const plain = inflated(block.payload.subarray(HEAD_BYTES), plainBytes);
-  if (plain === undefined) return undefined;
-  const records: LogEntry[] = [];
-  let payloadAt = count * ROW_BYTES;
-  for (let nth = 0; nth < count; nth++) {
-    const end = payloadAt + plain.readUInt32LE(nth * ROW_BYTES);
-    if (end > plainBytes) return undefined;
-    const seq = block.fromSeq + nth;
-    const wallMs = plain.readUIntLE(nth * ROW_BYTES + 4, 6);
-    records.push({ kind: "record", fromSeq: seq, seq, wallMs, payload: plain.subarray(payloadAt, end) });
-    payloadAt = end;
-  }
-  return records;
-}
-
 /** Before what is compressed in a sparse block: first number (8 bytes), payload bytes of all records (4), records (4). */
 const SPARSE_HEAD_BYTES = 16;
 /** Of each record: length (4), wall time (6), and number less the block's first (4). */
@@ -99,19 +80,24 @@ export function packSparse(fromSeq: number, toSeq: number, records: readonly Log
   return { kind: "sparse", fromSeq, seq: toSeq, wallMs: TIME_UNKNOWN_MS, payload };
 }
 
-/** The records of a sparse block, and between them gaps that say why numbers are missing. Undefined as for {@link unpackBlock}. */
-export function unpackSparse(block: LogEntry, holes: HoleKind): LogEntry[] | undefined {
+/**
+ * The records of a block of either kind, and between those of a sparse one gaps that say why numbers are missing. Undefined
+ * where it holds something else: no writer of ours has made it.
+ */
+export function unpackBlock(block: LogEntry, holes: HoleKind): LogEntry[] | undefined {
+  const [headBytes, rowBytes] =
+    block.kind === "sparse" ? [SPARSE_HEAD_BYTES, SPARSE_ROW_BYTES] : [HEAD_BYTES, ROW_BYTES];
   const { records: count, payloadBytes } = weigh(block);
-  const plainBytes = count * SPARSE_ROW_BYTES + payloadBytes;
-  const plain = inflated(block.payload.subarray(SPARSE_HEAD_BYTES), plainBytes);
+  const plainBytes = count * rowBytes + payloadBytes;
+  const plain = inflated(block.payload.subarray(headBytes), plainBytes);
   if (plain === undefined) return undefined;
   const entries: LogEntry[] = [];
   let nextSeq = block.fromSeq;
-  let payloadAt = count * SPARSE_ROW_BYTES;
+  let payloadAt = count * rowBytes;
   for (let nth = 0; nth < count; nth++) {
-    const rowAt = nth * SPARSE_ROW_BYTES;
+    const rowAt = nth * rowBytes;
     const end = payloadAt + plain.readUInt32LE(rowAt);
-    const seq = block.fromSeq + plain.readUInt32LE(rowAt + 10);
+    const seq = block.kind === "sparse" ? block.fromSeq + plain.readUInt32LE(rowAt + 10) : nextSeq;
     if (end > plainBytes || seq < nextSeq || seq > block.seq) return undefined;
     if (seq > nextSeq) entries.push(gap(holes, nextSeq, seq - 1));
     const wallMs = plain.readUIntLE(rowAt + 4, 6);

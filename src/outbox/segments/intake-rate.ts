@@ -1,5 +1,5 @@
 import type { FileLayer } from "../files/files.ts";
-import { type Segment, SegmentCursor } from "./segment.ts";
+import { entriesOf, type Segment } from "./segment.ts";
 import { knownTimeMs, type LogEntry } from "./segment-format.ts";
 
 /** What was stored over some time, as the segments tell it. */
@@ -38,12 +38,6 @@ export function storedIntake(files: FileLayer, segments: readonly Segment[]): St
 }
 
 function firstRecord(files: FileLayer, segment: Segment): LogEntry | undefined {
-  const cursor = new SegmentCursor(files, segment);
-  try {
-    for (let entry = cursor.next(); entry !== undefined; entry = cursor.next())
-      if (entry.kind === "record") return entry;
-    return undefined;
-  } finally {
-    cursor.close();
-  }
+  for (const entry of entriesOf(files, segment)) if (entry.kind === "record") return entry;
+  return undefined;
 }

@@ -1,5 +1,5 @@
 import type { FileLayer, OpenFile } from "../files/files.ts";
-import { unpackBlock, unpackSparse } from "./block.ts";
+import { unpackBlock } from "./block.ts";
 import {
   ALIGNMENT_BYTES,
   claimedBytes,
@@ -97,7 +97,7 @@ export class SegmentCursor {
   #unpack(entry: LogEntry): LogEntry {
     if (entry.kind !== "block" && entry.kind !== "sparse") return entry;
     const holes = this.segment.header.rewritten?.level === "events" ? "displaced" : "thinned";
-    this.#unpacked = (entry.kind === "block" ? unpackBlock(entry) : unpackSparse(entry, holes)) ?? [];
+    this.#unpacked = unpackBlock(entry, holes) ?? [];
     return this.#unpacked.shift() ?? gap("corrupt", entry.fromSeq, entry.seq);
   }
 

@@ -1,7 +1,6 @@
 import { type FileLayer, isAbsent, isFileError, isMediumError } from "../files/files.ts";
 import { readRange } from "../segments/history.ts";
 import { findEnd } from "../segments/log-end.ts";
-import { LogReader } from "../segments/log-reader.ts";
 import type { Segment } from "../segments/segment.ts";
 import { HEADER_BYTES, type LogEntry, storedBytes } from "../segments/segment-format.ts";
 import { SegmentLog } from "../segments/segment-log.ts";
@@ -50,7 +49,7 @@ export function readTail(files: FileLayer, folder: string, stream: string): Tail
     const { segments, progress, damaged, unfinished } = survey(files, folder, stream);
     const newest = segments.at(-1);
     if (newest) findEnd(files, newest);
-    const records = recordsOf(files, segments);
+    const records = [...readRange(files, segments, { fromSeq: 1, toSeq: Infinity })];
     return {
       segments,
       progress,
@@ -69,18 +68,6 @@ export function readTail(files: FileLayer, folder: string, stream: string): Tail
     if (isAbsent(error)) return nothing();
     throw error;
   }
-}
-
-function recordsOf(files: FileLayer, segments: readonly Segment[]): LogEntry[] {
-  const records: LogEntry[] = [];
-  const reader = new LogReader(files, segments, () => {});
-  try {
-    reader.seek(1);
-    for (let entry = reader.next(); entry !== undefined; entry = reader.next()) records.push(entry);
-  } finally {
-    reader.close();
-  }
-  return records;
 }
 
 /** Behind the last entry there is nothing but zeros: what else is there was an entry. */
