@@ -220,7 +220,7 @@ describe.each(OPERATIONS)(
     test.each(CODES)(
       "with %s costs no event, from whichever moment on and for however long",
       async (code) => {
-        for (const { whenFull, at, failures } of sampleOf(REFUSALS, 4, random)) {
+        for (const { whenFull, at, failures } of sampleOf(REFUSALS, 6, random)) {
           const what = `${whenFull}, ${code} from the ${at}th ${operation} on, ${failures} times`;
           let layer: FaultyFiles | undefined;
           const rig = new Rig({ ...EIGHT, whenFull }, (files) => (layer ??= faultyFiles(files)), seriesOf);

@@ -45,7 +45,7 @@ export function startBundle(
       child.kill(signal);
       return exited;
     },
-    async printed(text, timeoutMs = 10_000) {
+    async printed(text, timeoutMs = 30_000) {
       const deadlineMs = Date.now() + timeoutMs;
       while (!stdout.includes(text) && !stderr.includes(text)) {
         if (child.exitCode !== null)

@@ -4,7 +4,9 @@ import { type AddressInfo, connect } from "node:net";
 import { dirname, join } from "node:path";
 import { createServer, type TLSSocket } from "node:tls";
 import { promisify } from "node:util";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
+import { nodeFiles } from "../../src/outbox/files/node.ts";
+import { inspectOutbox } from "../../src/outbox/inspect.ts";
 import { freePort, type MosquittoOptions, startMosquitto } from "../broker/mosquitto.ts";
 import { configFolder, startBundle } from "./bundle.ts";
 import { subscribe } from "./subscriber.ts";
@@ -25,13 +27,11 @@ async function delivers(mqtt: string): Promise<void> {
   const folder = await configFolder(config(mqtt));
   const node = startBundle(["run", "--simulate", "--config", folder.file]);
   await node.printed("connected to the broker");
-  const acknowledged = async () => {
-    const look = startBundle(["buffer", "status", "--json", "--config", folder.file]);
-    await look.exited;
-    return JSON.parse(look.stdout()).acked_seq as number;
-  };
-  const deadlineMs = Date.now() + 10_000;
-  while ((await acknowledged()) < 5) expect(Date.now()).toBeLessThan(deadlineMs);
+  const outbox = join(folder.folder, "outbox");
+  await vi.waitFor(
+    () => expect(inspectOutbox(outbox, nodeFiles()).ackedSeq).toBeGreaterThanOrEqual(5),
+    10_000,
+  );
   expect(await node.end("SIGTERM")).toMatchObject({ code: 0 });
   expect(node.stderr()).not.toContain("certificate is not checked");
   await folder.remove();
