@@ -119,6 +119,8 @@ test("where it thins, a small outbox covers a long outage evenly, several times 
     covered[whenFull] = kept.days;
     expect(kept.days).toBeGreaterThan(whenFull === "thin" ? 3.9 : 0.6);
     expect(kept.longest[0]).toBe(1);
+    // As docs/configuration.md has it: every second one up to a day and a half.
+    expect(Math.max(...kept.longest.slice(0, 3))).toBe(whenFull === "thin" ? 2 : 1);
     for (const sensor of ["air", "soil", "tank"] as const) {
       const { longest } = keptOf(sim, sensor, endMs, days);
       // The older, the sparser; and no hole where one level meets the next.
@@ -126,6 +128,7 @@ test("where it thins, a small outbox covers a long outage evenly, several times 
     }
     await sim.stop();
   }
+  expect(covered["drop_oldest"]).toBeLessThan(1);
   expect(covered["thin"]! / covered["drop_oldest"]!).toBeGreaterThan(3);
 });
 
