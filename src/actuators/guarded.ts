@@ -1,5 +1,5 @@
 import type { Clock } from "../device/clock.ts";
-import type { Log } from "../log.ts";
+import { type Log, messageOf } from "../log.ts";
 import { type Moment, now } from "../record/recorder.ts";
 import { createMeter } from "./budget.ts";
 import {
@@ -170,7 +170,7 @@ export function createGuarded(parts: GuardedParts): Guarded {
   }
 
   function fail(cause: unknown): Outcome {
-    const error = cause instanceof Error ? cause.message : String(cause);
+    const error = messageOf(cause);
     state = failed(state, error, clock.monotonicMs());
     if (state.retry?.failures === 1)
       log.error("an actuator does not obey; trying until it is safe", {

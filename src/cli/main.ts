@@ -1,3 +1,4 @@
+import { messageOf } from "../log.ts";
 import { CliError, EXIT } from "./exit.ts";
 import { type CliIo, processIo } from "./io.ts";
 import { run } from "./run.ts";
@@ -15,7 +16,7 @@ export async function main(argv: readonly string[], io: CliIo = processIo()): Pr
     return await dispatch(argv, io);
   } catch (error) {
     const known = error instanceof CliError || isParseArgsError(error);
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     io.stderr(`fieldpost: ${message}\n`);
     if (debug && error instanceof Error) io.stderr(`${error.stack}\n`);
     else if (!known) io.stderr("(--debug shows where this happened)\n");

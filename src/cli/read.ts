@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { linuxClock } from "../device/linux/clock.ts";
+import { messageOf } from "../log.ts";
 import { boardChooser } from "../node/board.ts";
 import { openSensor } from "../node/sensors.ts";
 import type { SensorView } from "../node/view.ts";
@@ -61,7 +62,7 @@ export async function read(args: string[], io: CliIo): Promise<number> {
     show(reading, clock.wallMs(), (name) => fields[name]?.unit);
     return EXIT.done;
   } catch (error) {
-    throw new CliError(EXIT.failed, `${id}: ${error instanceof Error ? error.message : String(error)}`, {
+    throw new CliError(EXIT.failed, `${id}: ${messageOf(error)}`, {
       cause: error,
     });
   } finally {

@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import type { Problem } from "../config/problem.ts";
 import { findServiceManager } from "../device/linux/service-manager.ts";
-import type { Log } from "../log.ts";
+import { type Log, messageOf } from "../log.ts";
 import { formatServer } from "../mqtt/broker/server.ts";
 import { realSurroundings } from "../node/start.ts";
 import { NodeLostError, type Supervisor, supervise } from "../node/supervisor.ts";
@@ -45,7 +45,7 @@ export async function run(args: string[], io: CliIo, version: string): Promise<n
     onRestart: reloads.ask,
   });
   const supervisor = await supervise(config, surroundings).catch((error: unknown) => {
-    throw new CliError(EXIT.failed, error instanceof Error ? error.message : String(error), { cause: error });
+    throw new CliError(EXIT.failed, messageOf(error), { cause: error });
   });
   const { opening } = supervisor.node().status();
   log.info("fieldpost is running", {

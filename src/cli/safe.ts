@@ -4,6 +4,7 @@ import type { ActuatorConfig } from "../config/config.ts";
 import type { Board } from "../device/board.ts";
 import { type Clock, withDeadline } from "../device/clock.ts";
 import { linuxClock } from "../device/linux/clock.ts";
+import { messageOf } from "../log.ts";
 import { outputsOf } from "../node/actuators.ts";
 import { boardChooser } from "../node/board.ts";
 import { DEFAULT_CONFIG, loadOutputsFile, showProblems } from "./config-file.ts";
@@ -43,9 +44,7 @@ export async function safe(args: string[], io: CliIo): Promise<number> {
       const driven = drive(actuator, board, clock);
       io.stdout(`${actuator.id}: ${await withDeadline(clock, "the output", OUTPUT_DEADLINE_MS, driven)}\n`);
     } catch (error) {
-      io.stderr(
-        `fieldpost: ${actuator.id}: not safe: ${error instanceof Error ? error.message : String(error)}\n`,
-      );
+      io.stderr(`fieldpost: ${actuator.id}: not safe: ${messageOf(error)}\n`);
       exitCode = EXIT.failed;
     }
   };

@@ -1,6 +1,7 @@
 import type { SensorConfig } from "../config/config.ts";
 import { overlayFor } from "../deploy/overlays.ts";
 import { withDeadline } from "../device/clock.ts";
+import { messageOf } from "../log.ts";
 import { openSensor } from "../node/sensors.ts";
 import { type Check, type Diagnosis, failed, ok, skipped } from "./check.ts";
 import { mendByFirmware } from "./firmware.ts";
@@ -98,7 +99,7 @@ async function checkSensor(patient: Patient, sensor: SensorConfig): Promise<Diag
     const reading = await withDeadline(clock, what, READ_LIMIT_MS, readOnce());
     return ok(what, `answers: ${Object.keys(reading).join(", ")}`);
   } catch (error) {
-    const found = error instanceof Error ? error.message : String(error);
+    const found = messageOf(error);
     return failed(what, found, await fixFor((error as { fault?: string }).fault, sensor, patient));
   }
 

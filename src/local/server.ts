@@ -1,7 +1,7 @@
 import { chmodSync, lstatSync, unlinkSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import type { Clock } from "../device/clock.ts";
-import type { Log } from "../log.ts";
+import { type Log, messageOf } from "../log.ts";
 import { Lines } from "./lines.ts";
 import {
   formatLine,
@@ -198,6 +198,6 @@ async function replyTo(line: string, answer: LocalServerOptions["answer"]): Prom
   try {
     return { ok: true, value: await answer(request) };
   } catch (error) {
-    return { ok: false, error: error instanceof Error ? error.message : String(error) };
+    return { ok: false, error: messageOf(error) };
   }
 }

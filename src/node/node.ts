@@ -5,7 +5,7 @@ import type { Config } from "../config/config.ts";
 import type { Board } from "../device/board.ts";
 import { type Clock, withDeadline } from "../device/clock.ts";
 import type { Random } from "../device/random.ts";
-import type { Log } from "../log.ts";
+import { type Log, messageOf } from "../log.ts";
 import { topicsUnder } from "../mqtt/convention/topics.ts";
 import { createDownlink, type DownlinkParts } from "../mqtt/downlink/downlink.ts";
 import { openJournal } from "../mqtt/downlink/journal.ts";
@@ -304,7 +304,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     withDeadline(clock, what, Math.min(STOP_STEP_MS, stopByMs - clock.monotonicMs()), step).catch(
       (error: unknown) => {
         log.error(`${what} failed while stopping`, {
-          error: error instanceof Error ? error.message : String(error),
+          error: messageOf(error),
         });
       },
     );

@@ -1,7 +1,8 @@
+const IN_THE_WAY = "a file or a broken link is in the way";
 const FORBIDDEN = "this user may not write there";
 const REASONS: Readonly<Record<string, string>> = {
-  EEXIST: "a file or a broken link is in its place",
-  ENOTDIR: "a part of it is a file",
+  EEXIST: IN_THE_WAY,
+  ENOTDIR: IN_THE_WAY,
   EACCES: FORBIDDEN,
   EPERM: FORBIDDEN,
   EROFS: "the disk is read-only",

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Config } from "../config/config.ts";
 import type { Clock } from "../device/clock.ts";
 import type { Random } from "../device/random.ts";
-import type { Log } from "../log.ts";
+import { type Log, messageOf } from "../log.ts";
 import type { Dial } from "../mqtt/link/dial.ts";
 import type { MessageHub } from "../mqtt/messages/hub.ts";
 import type { FileLayer } from "../outbox/files/files.ts";
@@ -124,10 +124,6 @@ export async function supervise(config: Config, surroundings: Surroundings): Pro
       current.node.abandon();
     },
   };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 async function stopGeneration({ node, world }: Generation, keepActuators: boolean): Promise<void> {

@@ -1,4 +1,5 @@
 import { DeadlineError } from "../device/clock.ts";
+import { messageOf } from "../log.ts";
 import type { Moment } from "../record/recorder.ts";
 
 /** A sensor that cannot be read. */
@@ -32,7 +33,7 @@ export function createFaultWatch(): FaultWatch {
     current: () => fault,
     failed(error, at) {
       fault = {
-        error: describeError(error),
+        error: messageOf(error),
         kind: errorKind(error),
         since: fault?.since ?? at,
         failures: (fault?.failures ?? 0) + 1,
@@ -48,10 +49,6 @@ export function createFaultWatch(): FaultWatch {
       return ended;
     },
   };
-}
-
-function describeError(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function errorKind(error: unknown): string {

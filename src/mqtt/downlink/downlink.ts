@@ -1,7 +1,7 @@
 import type { Guard, Outcome } from "../../actuators/guard.ts";
 import { impossible, type RunningSequence, runSequence, type Step } from "../../actuators/sequence.ts";
 import type { Clock } from "../../device/clock.ts";
-import type { Log } from "../../log.ts";
+import { type Log, messageOf } from "../../log.ts";
 import { NODE_TARGET, type Topics } from "../convention/topics.ts";
 import type { Incoming, Outgoing } from "../link/link.ts";
 import {
@@ -144,7 +144,7 @@ export function createDownlink(parts: DownlinkParts): Downlink {
       await journal.begin(id, untilMs);
       return undefined;
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = messageOf(error);
       complain("commands cannot be remembered: only those to a safe value are carried out", why, {});
       return `the id cannot be remembered (${why}): only its safe value is accepted`;
     }
@@ -211,7 +211,7 @@ export function createDownlink(parts: DownlinkParts): Downlink {
       const details = await handler(command);
       return typeof details === "object" ? { status: "done", details: { ...details } } : { status: "done" };
     } catch (error) {
-      return { status: "failed", error: error instanceof Error ? error.message : String(error) };
+      return { status: "failed", error: messageOf(error) };
     }
   }
 
