@@ -106,7 +106,7 @@ const innerRooms: Readonly<Record<string, Readonly<Record<string, readonly strin
   },
   outbox: {
     files: [],
-    state: ["files"],
+    state: ["files", "outbox.ts"],
     segments: ["files", "state", "outbox.ts"],
     young: ["files", "state", "segments"],
     delivery: ["files", "state", "segments", "young", "outbox.ts"],

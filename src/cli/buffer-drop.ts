@@ -3,6 +3,7 @@ import { createInterface } from "node:readline/promises";
 import { linuxClock } from "../device/linux/clock.ts";
 import { systemRandom } from "../device/linux/random.ts";
 import { silentLog } from "../log.ts";
+import { accountsIn } from "../node/accounts.ts";
 import { type Dropped, dropWaiting } from "../node/drop.ts";
 import { folderError } from "../node/outbox-folder.ts";
 import { recordBoot } from "../node/reporting.ts";
@@ -95,6 +96,7 @@ async function dropHere(settings: OutboxOptions, toSeq: number, version: string)
     clock,
     random: systemRandom,
     seriesOf,
+    accountsIn,
   }).catch((error: unknown) => {
     if (!(error instanceof OutboxLockedError)) throw folderError(settings.path, error);
     throw new CliError(EXIT.failed, `${error.message} (a node has just been started)`);

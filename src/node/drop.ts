@@ -1,7 +1,6 @@
 import type { Log } from "../log.ts";
 import type { Outbox } from "../outbox/outbox.ts";
 import type { Recorder } from "../record/recorder.ts";
-import { createAccounts } from "./accounts.ts";
 import { recordDrops } from "./watch.ts";
 
 /** What somebody had dropped by hand. */
@@ -17,18 +16,16 @@ const PAGE_RECORDS = 1_000;
 
 /**
  * Drops what waits, up to and including `toSeq`, and says so in the stream: `event/dropped` with reason `operator`.
- * Where the dropped records were themselves accounts of losses (`event/dropped`, a boot's `skipped`), those are told
- * anew, so that whoever counts misses nothing.
+ * Where the dropped records were themselves accounts of losses, those are told anew, so that whoever counts misses nothing.
  */
 export async function dropWaiting(
   outbox: Outbox,
   recorder: Recorder,
   log: Log,
   toSeq: number,
-  accounts = createAccounts(),
 ): Promise<Dropped> {
   // What is lost already and not told yet is told first: its record must not come from what is dropped now.
-  recordDrops(outbox, recorder, log, accounts);
+  recordDrops(outbox, recorder, log);
   let count = 0;
   let fromSeq: number | undefined;
   // The oldest change also where what is too old goes by itself: then there is nothing to see yet.
@@ -40,11 +37,10 @@ export async function dropWaiting(
     const last = page.at(-1);
     if (last !== undefined) {
       fromSeq ??= page[0]!.seq;
-      for (const { record } of page) accounts.collect(record);
       count += outbox.drop(last.seq);
     }
     await new Promise(setImmediate);
   }
-  recordDrops(outbox, recorder, log, accounts);
+  recordDrops(outbox, recorder, log);
   return fromSeq === undefined ? { count } : { count, fromSeq, toSeq };
 }

@@ -5,7 +5,6 @@ import { parseActuatorCommand } from "../mqtt/downlink/command.ts";
 import type { Outbox } from "../outbox/outbox.ts";
 import type { Recorder } from "../record/recorder.ts";
 import { parseDurationMs } from "../schema/duration.ts";
-import type { Accounts } from "./accounts.ts";
 import { dropWaiting } from "./drop.ts";
 import { type ViewSources, viewNode, viewSensor } from "./view.ts";
 
@@ -14,7 +13,6 @@ export interface LocalParts extends ViewSources {
   readonly paths: readonly string[];
   readonly outbox: Outbox;
   readonly recorder: Recorder;
-  readonly accounts?: Accounts;
   readonly log: Log;
 }
 
@@ -44,10 +42,10 @@ async function answer(parts: LocalParts, request: LocalRequest): Promise<unknown
   return doer(parts, request);
 }
 
-async function drop({ outbox, recorder, log, accounts }: LocalParts, { to_seq: toSeq }: LocalRequest) {
+async function drop({ outbox, recorder, log }: LocalParts, { to_seq: toSeq }: LocalRequest) {
   if (!Number.isSafeInteger(toSeq) || (toSeq as number) >= outbox.status().nextSeq || (toSeq as number) < 1)
     throw new Error("to_seq: expected the number of a record");
-  const dropped = await dropWaiting(outbox, recorder, log, toSeq as number, accounts);
+  const dropped = await dropWaiting(outbox, recorder, log, toSeq as number);
   return { count: dropped.count, from_seq: dropped.fromSeq, to_seq: dropped.toSeq };
 }
 

@@ -15,12 +15,12 @@ import type { Session, SessionStatus } from "../mqtt/session/session.ts";
 import { createUplink } from "../mqtt/uplink/uplink.ts";
 import type { FileLayer } from "../outbox/files/files.ts";
 import { openOutbox } from "../outbox/open.ts";
-import type { Opening, OutboxStatus } from "../outbox/outbox.ts";
+import type { Drop, Opening, OutboxStatus } from "../outbox/outbox.ts";
 import { encodeMessage } from "../record/message.ts";
 import { createRecorder } from "../record/recorder.ts";
 import { seriesOf } from "../record/series.ts";
 import type { Sampler } from "../sensors/sampler.ts";
-import { createAccounts } from "./accounts.ts";
+import { accountsIn } from "./accounts.ts";
 import type { Actuators } from "./actuators.ts";
 import { BOOT_TIMES, openBootTimes } from "./boot-times.ts";
 import { loadConvention } from "./convention.ts";
@@ -105,13 +105,12 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
   // One listener a sensor is no leak.
   setMaxListeners(0, running.signal);
 
-  const accounts = createAccounts();
   const outbox = await openOutbox(outboxOptions(config), {
     files,
     clock,
     random,
     seriesOf,
-    onGivenUp: accounts.collect,
+    accountsIn,
   }).catch((error: unknown) => {
     throw folderError(config.buffer.path, error);
   });
@@ -122,7 +121,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
   const link = () => session?.link();
   const recorder = createRecorder(outbox, clock, () => session?.hasSession() ?? false);
   const bootSeq = recordBoot(recorder, outbox.opening, version);
-  recordDrops(outbox, recorder, log, accounts);
+  recordDrops(outbox, recorder, log);
   const journal = await openJournal({
     file: journalFileOn(files, join(config.buffer.path, "commands.journal")),
     log,
@@ -199,7 +198,12 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
     onDrop({ seq, topic, reason }) {
       // The report of a loss that is itself lost is not reported: it would go the same way, for ever.
       if (topic !== "event/dropped")
-        recorder.record("event/dropped", { from_seq: seq, to_seq: seq, count: 1, reason });
+        recorder.record("event/dropped", {
+          from_seq: seq,
+          to_seq: seq,
+          count: 1,
+          reason: reason satisfies Drop["reason"],
+        });
     },
   });
 
@@ -270,7 +274,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
   const present = presence.run(farewell.signal);
   const work = Promise.all([
     ...[...samplers.values()].map((sampler) => sampler.run(running.signal)),
-    watchLossesAndClock(outbox, recorder, clock, log, running.signal, accounts, lookEveryMs),
+    watchLossesAndClock(outbox, recorder, clock, log, running.signal, lookEveryMs),
     health.run(running.signal),
     loop.run(running.signal),
     rules?.run(running.signal),
@@ -294,7 +298,6 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
       readings,
       outbox,
       recorder,
-      accounts,
       session: presence.status,
       forecaster,
       startedMs,
@@ -323,7 +326,7 @@ export async function startNode(config: Config, parts: NodeParts): Promise<Node>
       running.abort();
       await bounded("giving the board's light back", identify.ended());
       await bounded("ending the samplers", work);
-      recordDrops(outbox, recorder, log, accounts);
+      recordDrops(outbox, recorder, log);
       farewell.abort();
       await bounded("taking leave of the broker", present);
       actuators.listen(undefined);

@@ -2,7 +2,6 @@ import type { Clock } from "../device/clock.ts";
 import type { Log } from "../log.ts";
 import type { Outbox } from "../outbox/outbox.ts";
 import type { Recorder } from "../record/recorder.ts";
-import type { Accounts } from "./accounts.ts";
 
 /** How often what nobody announces is looked at, milliseconds. */
 const LOOK_EVERY_MS = 1_000;
@@ -20,7 +19,6 @@ export async function watchLossesAndClock(
   clock: Clock,
   log: Log,
   signal: AbortSignal,
-  accounts?: Accounts,
   lookEveryMs = LOOK_EVERY_MS,
 ): Promise<void> {
   const offsetMs = () => clock.wallMs() - clock.monotonicMs();
@@ -29,7 +27,7 @@ export async function watchLossesAndClock(
   let alarmed = false;
   let tailFault: string | undefined;
   while (!signal.aborted) {
-    recordDrops(outbox, recorder, log, accounts);
+    recordDrops(outbox, recorder, log);
     alarmed = recordAlarm(outbox, recorder, log, alarmed);
     tailFault = noteTail(outbox, log, tailFault);
     const stepMs = Math.round(offsetMs() - lastOffsetMs);
@@ -63,14 +61,10 @@ function recordAlarm(outbox: Outbox, recorder: Recorder, log: Log, alarmed: bool
   return active;
 }
 
-/**
- * Loss may be forced, never silent. Accounts that were lost go first: as long as the loss that they went with is not told,
- * the next run finds it again, and them with it, where its segment was not used again meanwhile.
- */
-export function recordDrops(outbox: Outbox, recorder: Recorder, log: Log, accounts?: Accounts): void {
-  if (accounts?.tell(recorder) === false) return;
-  for (const { fromSeq, toSeq, count, reason } of outbox.takeDrops()) {
-    log.warn("records were lost", { fromSeq, toSeq, count, reason });
+/** Loss may be forced, never silent. */
+export function recordDrops(outbox: Outbox, recorder: Recorder, log: Log): void {
+  for (const { fromSeq, toSeq, count, reason, again } of outbox.takeDrops()) {
+    if (!again) log.warn("records were lost", { fromSeq, toSeq, count, reason });
     recorder.record("event/dropped", { from_seq: fromSeq, to_seq: toSeq, count, reason });
   }
 }

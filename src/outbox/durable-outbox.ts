@@ -88,14 +88,13 @@ export class DurableOutbox implements Outbox {
   }
 
   ack(seq: number): void {
-    this.#assertOpen();
-    assert(Number.isSafeInteger(seq) && seq < this.#parts.intake.nextSeq, `${seq} was never appended`);
+    this.#assertGiven(seq);
     this.#parts.delivery.ack(seq);
   }
 
   ackAhead(fromSeq: number, toSeq: number): void {
-    this.#assertOpen();
-    assert(fromSeq <= toSeq && toSeq < this.#parts.intake.nextSeq, `${toSeq} was never appended`);
+    this.#assertGiven(toSeq);
+    assert(fromSeq <= toSeq, `${fromSeq} comes after ${toSeq}`);
     this.#parts.delivery.ackAhead({ fromSeq, toSeq });
   }
 
@@ -109,8 +108,7 @@ export class DurableOutbox implements Outbox {
   }
 
   drop(seq: number): number {
-    this.#assertOpen();
-    assert(Number.isSafeInteger(seq) && seq < this.#parts.intake.nextSeq, `${seq} was never appended`);
+    this.#assertGiven(seq);
     const count = this.#parts.delivery.drop(seq);
     this.#comeBack();
     return count;
@@ -214,6 +212,11 @@ export class DurableOutbox implements Outbox {
 
   #wake(): void {
     this.#waiters.come(this.#peekableSeq, (seq) => this.#parts.delivery.isHeldUpAt(seq));
+  }
+
+  #assertGiven(seq: number): void {
+    this.#assertOpen();
+    assert(Number.isSafeInteger(seq) && seq < this.#parts.intake.nextSeq, `${seq} was never appended`);
   }
 
   #assertOpen(): void {

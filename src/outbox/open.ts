@@ -8,7 +8,7 @@ import { Intake } from "./intake/intake.ts";
 import type { WhenFull } from "./intake/log-writer.ts";
 import { type SeriesOf, Thinning } from "./intake/thinning.ts";
 import { Worker } from "./intake/worker.ts";
-import type { Outbox } from "./outbox.ts";
+import type { Drop, Outbox } from "./outbox.ts";
 import { decideStart, type Start } from "./recovery.ts";
 import { sparseBytesMax } from "./segments/block.ts";
 import { findEnd } from "./segments/log-end.ts";
@@ -57,10 +57,10 @@ export interface OutboxDependencies {
   /** Tells events from readings, and readings of one sensor from another's. Absent: all records are alike, and may go. */
   readonly seriesOf?: SeriesOf;
   /**
-   * Told of each record that is given up because there is no room for it or it is too old, except readings of a series
-   * and what the outbox tells again by itself: the report of one of its own losses (see {@link Outbox.takeDrops}).
+   * What a record tells of losses. Asked of each one that is given up, except readings of a series and reports that the
+   * outbox knows to be such: a loss may be forced, the word of it may not be lost with it (see {@link Outbox.takeDrops}).
    */
-  readonly onGivenUp?: (record: Uint8Array) => void;
+  readonly accountsIn?: (record: Uint8Array) => readonly Drop[];
 }
 
 const DEFAULT_RECORD_BYTES = 64 * 1024;
@@ -144,7 +144,7 @@ function blocks(bytes: number, round: (count: number) => number): number {
 
 function assemble(
   options: OutboxOptions & Sizes,
-  { files, clock, random, seriesOf, onGivenUp = () => {} }: OutboxDependencies,
+  { files, clock, random, seriesOf, accountsIn = () => [] }: OutboxDependencies,
   held: (() => void)[],
   release: () => void,
 ): Outbox {
@@ -164,7 +164,8 @@ function assemble(
   held.push(() => tail?.close());
   // Also where this run cannot use it: what is left in it is needed until it is on flash.
   const isInMemory = tail !== undefined || (foundTail.remains?.records.length ?? 0) > 0;
-  const state = openState(options.path, files, found, start, clock.bootId, isInMemory);
+  const accounts = lastState?.accounts ?? [];
+  const state = openState(options.path, files, found, start, clock.bootId, isInMemory, accounts);
   held.push(() => state.close());
   const log = new SegmentLog(
     files,
@@ -185,13 +186,15 @@ function assemble(
   );
   held.push(() => progress.close());
   const losses = new Losses(
+    accountsIn,
     start.drops,
     toldByLastRun(start, Math.max(log.lastSeq, foundTail.remains?.lastSeq ?? 0)),
+    accounts,
   );
   const isEvent = (record: Uint8Array) => seriesOf !== undefined && seriesOf(record) === undefined;
   const waiting = new Waiting(WAITING_MAX_BYTES, start.waiting, isEvent);
   const delivery = new Delivery(
-    { files, clock, log, tail, waiting, losses, progress, onGivenUp },
+    { files, clock, log, tail, waiting, losses, progress },
     { pieceBytes: DEFAULT_PIECE_BYTES, ...options },
     start,
   );
@@ -201,6 +204,7 @@ function assemble(
   while (log.oversized && log.segments.length > 0) {
     const [oldest] = log.segments;
     delivery.discard(oldest!);
+    state.writeNow({ accounts: losses.accounts });
     log.remove(oldest!);
   }
   const syncedSeq = Math.max(start.syncedSeq, rewrittenSeq(log.segments));
@@ -230,7 +234,6 @@ function assemble(
       worker,
       thinning,
       isEvent,
-      onGivenUp,
     },
     { nextSeq: start.nextSeq, syncedSeq, skippedFromSeq },
   );
@@ -301,6 +304,7 @@ function openState(
   start: Start,
   bootId: string,
   tail: boolean,
+  accounts: readonly Drop[],
 ): StateFile {
   const { stream, run, skipped } = start.opening;
   return new StateFile(files, `${folder}/${STATE}`, found.state, {
@@ -312,8 +316,9 @@ function openState(
     tail,
     nextSeq: start.nextSeq,
     reservedSeq: start.nextSeq - 1 + RESERVED_BLOCK,
-    ackedSeq: Math.min(start.securedSeq, firstDropped(start) - 1),
+    ackedSeq: settledSeq(start),
     skippedFromSeq: skipped?.fromSeq ?? 0,
+    accounts,
   });
 }
 
@@ -322,8 +327,9 @@ function toldByLastRun({ ackedSeq, securedSeq }: Start, lastSeq: number) {
   return securedSeq < ackedSeq ? [{ fromSeq: securedSeq + 1, toSeq: ackedSeq, reportSeq: lastSeq }] : [];
 }
 
-function firstDropped({ drops }: Start): number {
-  return Math.min(...drops.map(({ fromSeq }) => fromSeq));
+/** Acknowledged up to here for certain, and nothing of it is yet to be told. */
+function settledSeq({ securedSeq, drops }: Start): number {
+  return Math.min(securedSeq, ...drops.map(({ fromSeq }) => fromSeq - 1));
 }
 
 function openProgress(
@@ -342,7 +348,7 @@ function openProgress(
       stream: start.opening.stream,
       run: start.opening.run,
       unsecured: 0,
-      ackedSeq: Math.min(start.securedSeq, firstDropped(start) - 1),
+      ackedSeq: settledSeq(start),
       syncedSeq: start.syncedSeq,
       lostFromSeq: lost[0]?.fromSeq ?? 0,
       lostToSeq: lost.at(-1)?.seq ?? 0,

@@ -33,9 +33,20 @@ export interface Drop {
   readonly count: number;
   /**
    * `thinned`: of readings too old to keep all of them, every second or fourth was kept. `operator`: somebody had them
-   * dropped by hand.
+   * dropped by hand. Only told again: `skipped`, what {@link Opening.skipped} said, meant as a whole with a count of 0;
+   * `too_large` and `refused`, what no receiver would ever have taken.
    */
-  readonly reason: "full" | "thinned" | "expired" | "corrupt" | "operator";
+  readonly reason:
+    | "full"
+    | "thinned"
+    | "expired"
+    | "corrupt"
+    | "operator"
+    | "skipped"
+    | "too_large"
+    | "refused";
+  /** It was told before, in a record that was itself given up. */
+  readonly again?: true;
 }
 
 /** What the last run left behind, and what this one starts from. */
@@ -116,8 +127,8 @@ export interface Outbox {
   /**
    * Takes the losses found since the last call. One that still goes on is withheld until it ends, so that records about
    * it cannot feed it. Each append that follows counts as the report of one loss taken, in order; a loss whose report
-   * was not appended before the process died is told again by the next run, and one whose report finds no room is there
-   * to be taken again when there is room.
+   * was not appended before the process died is told again by the next run, and one whose report finds no room, or is
+   * itself given up, is there to be taken again when there is room.
    */
   takeDrops(): readonly Drop[];
   /** Makes everything appended so far survive a power cut. Rejects where the disk refuses. */

@@ -90,7 +90,10 @@ describe("a backlog that is too old all at once", () => {
       turn++;
       ticking = setImmediate(tick);
     });
-    rig.onGivenUp = () => perTurn.set(turn, (perTurn.get(turn) ?? 0) + 1);
+    rig.accountsIn = () => {
+      perTurn.set(turn, (perTurn.get(turn) ?? 0) + 1);
+      return [];
+    };
     const over = new AbortController();
     let peeks = 0;
     let next = 0;

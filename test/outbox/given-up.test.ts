@@ -1,7 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { FileLayer } from "../../src/outbox/files/files.ts";
-import type { Outbox } from "../../src/outbox/outbox.ts";
+import type { OutboxOptions } from "../../src/outbox/open.ts";
+import type { Drop, Outbox } from "../../src/outbox/outbox.ts";
+import { howMany, SEED } from "../exhaustive.ts";
 import { DAY_MS, drop, fill, numbers, Rig, record, TAIL } from "./rig.ts";
 
 const nameIn = (bytes: Uint8Array) => Buffer.from(bytes).toString("latin1").split(".")[0]!;
@@ -10,7 +12,10 @@ const nameIn = (bytes: Uint8Array) => Buffer.from(bytes).toString("latin1").spli
 function listening(options: ConstructorParameters<typeof Rig>[0]): { rig: Rig; givenUp: string[] } {
   const rig = new Rig(options);
   const givenUp: string[] = [];
-  rig.onGivenUp = (bytes) => givenUp.push(nameIn(bytes));
+  rig.accountsIn = (bytes) => {
+    givenUp.push(nameIn(bytes));
+    return [];
+  };
   return { rig, givenUp };
 }
 
@@ -26,7 +31,7 @@ function waiting(outbox: Outbox): string[] {
   return outbox.peek(1, 10_000).map(({ record }) => nameIn(record));
 }
 
-describe("every record that is given up is handed over", () => {
+describe("every record that is given up is looked at for what it tells of losses", () => {
   test("one that finds no room", async () => {
     const { rig, givenUp } = listening({ whenFull: "drop_newest" });
     const outbox = await rig.open();
@@ -113,6 +118,57 @@ describe("the report of a loss that is itself lost", () => {
   });
 });
 
+const told = ({ fromSeq, toSeq, count, reason }: Drop) => `told ${fromSeq} ${toSeq} ${count} ${reason} `;
+
+function accountsIn(bytes: Uint8Array): readonly Drop[] {
+  const [, fromSeq, toSeq, count, reason] = /^told (\d+) (\d+) (\d+) (\w+) /.exec(nameIn(bytes)) ?? [];
+  if (reason === undefined) return [];
+  return [drop(Number(fromSeq), Number(toSeq), reason as Drop["reason"], Number(count))];
+}
+
+describe("what a record told of losses that finds no room itself", () => {
+  const account = drop(1, 3, "expired");
+  const again = { ...account, again: true };
+
+  async function turnedAway() {
+    const rig = new Rig({ whenFull: "drop_newest" });
+    rig.accountsIn = accountsIn;
+    const outbox = await rig.open();
+    fill(outbox, 200);
+    outbox.append(record(told(account)));
+    expect(waiting(outbox)).not.toContain(told(account));
+    return { rig, outbox };
+  }
+
+  test("is not told again before there is room, and then once", async () => {
+    const { outbox } = await turnedAway();
+    expect(outbox.takeDrops()).toEqual([]);
+    fill(outbox, 20);
+    expect(outbox.takeDrops()).toEqual([]);
+    outbox.ack(100);
+    outbox.append(record("room"));
+    expect(outbox.takeDrops()[0]).toEqual(again);
+    expect(outbox.takeDrops()).toEqual([]);
+  });
+
+  test.each(["kill", "cutPower", "close"] as const)("is told by the next run too (%s)", async (ending) => {
+    const { rig, outbox } = await turnedAway();
+    if (ending === "close") await outbox.close();
+    else rig[ending]();
+    expect((await rig.open()).takeDrops()).toContainEqual(again);
+  });
+
+  test("is not told by later runs when it was told for certain", async () => {
+    const { rig, outbox } = await turnedAway();
+    outbox.ack(100);
+    outbox.append(record("room"));
+    for (const lost of outbox.takeDrops()) outbox.append(record(told(lost)));
+    await outbox.sync();
+    rig.kill();
+    expect((await rig.open()).takeDrops()).not.toContainEqual(again);
+  });
+});
+
 /** A file layer whose process dies after so many operations. */
 function mortal(files: FileLayer, fuse: { left: number; burn: () => void }): FileLayer {
   const count = () => {
@@ -141,42 +197,54 @@ function mortal(files: FileLayer, fuse: { left: number; burn: () => void }): Fil
   };
 }
 
-const ACCOUNTS = ["account a", "account b", "account c"];
+/** Of an earlier time: nothing in these histories is expired. */
+const ACCOUNTS = [drop(1, 3, "expired"), drop(11, 13, "expired"), drop(999, 999, "expired")];
 
 /**
- * A node in small: three accounts, and then events that fill the log over and over. Those of the accounts that are given up
- * it tells anew, and then of the loss that they went with. Throws when its process dies, not before the log is nearly full.
+ * A node in small: three accounts, and then events that fill the log over and over, so many between two looks at what was
+ * lost, which it tells. Throws when its process dies, not before the log is nearly full.
  */
-async function run(rig: Rig, isDead: () => boolean, nearlyFull: () => void): Promise<void> {
-  let collected: string[] = [];
-  rig.onGivenUp = (bytes) => {
-    if (nameIn(bytes).startsWith("account")) collected.push(nameIn(bytes));
-  };
+async function run(rig: Rig, perLook: number, isDead: () => boolean, nearlyFull: () => void): Promise<void> {
+  rig.accountsIn = accountsIn;
   const outbox = await rig.open();
   const append = (name: string) => {
     outbox.append(incompressible(name, 150));
     if (isDead()) throw new Error("dead");
   };
-  for (const account of ACCOUNTS) append(account);
+  for (const account of ACCOUNTS) append(told(account));
   for (const _ of numbers(1, 68)) append("event");
   await outbox.sync();
   nearlyFull();
-  for (const _ of numbers(1, 16)) {
-    append("event");
-    append("event");
-    const telling = collected;
-    collected = [];
-    for (const account of new Set(telling)) append(account);
-    for (const _ of outbox.takeDrops()) append("report");
+  for (const _ of numbers(1, perLook > 2 ? 3 : 16)) {
+    for (const _ of numbers(1, perLook)) append("event");
+    for (const lost of outbox.takeDrops()) append(told(lost));
     await outbox.sync();
   }
 }
 
-test.each(["kill", "cutPower"] as const)(
-  "an account is never gone, at whatever operation the process dies (%s): its record is still there, or was told anew",
-  async (ending) => {
+/** What is accounted for: in records that are there, and in what is to be told. */
+function accounts(outbox: Outbox): readonly Drop[] {
+  const there = outbox.peek(1, 10_000).flatMap(({ record }) => accountsIn(record));
+  return [...there, ...outbox.takeDrops().map(({ again: _, ...account }) => account)];
+}
+
+const LOSING: ReadonlyArray<readonly ["kill" | "cutPower", number, Partial<OutboxOptions>]> = [
+  ["kill", 2, {}],
+  ["cutPower", 2, {}],
+  ["kill", 40, {}],
+  ["cutPower", 40, {}],
+  ["kill", 40, { tail: TAIL }],
+  ["cutPower", 40, { tail: TAIL }],
+  ["kill", 20, { whenFull: "drop_newest" }],
+  ["cutPower", 20, { whenFull: "drop_newest" }],
+];
+
+test.each(LOSING)(
+  "an account is never gone, at whatever operation the process dies (%s, %i events a look, %o): its record is still there, or it is told anew",
+  async (ending, perLook, options) => {
     let died = true;
-    for (let operations = 0; died; operations++) {
+    const step = perLook > 2 ? howMany(4, 1) : 1;
+    for (let operations = SEED % step; died; operations += step) {
       const fuse = {
         left: Number.POSITIVE_INFINITY,
         burn() {
@@ -185,7 +253,7 @@ test.each(["kill", "cutPower"] as const)(
         },
       };
       const rig = new Rig(
-        { maxRecordBytes: 400, segmentBytes: 2048 },
+        { maxRecordBytes: 400, segmentBytes: 2048, ...options },
         (files) => mortal(files, fuse),
         () => undefined,
       );
@@ -193,14 +261,17 @@ test.each(["kill", "cutPower"] as const)(
       const nearlyFull = () => {
         fuse.left = operations;
       };
-      await run(rig, () => died, nearlyFull).catch((error: unknown) =>
+      await run(rig, perLook, () => died, nearlyFull).catch((error: unknown) =>
         expect(died, String(error)).toBe(true),
       );
       fuse.left = Number.POSITIVE_INFINITY;
       rig[ending]();
       const outbox = await rig.open();
-      expect(waiting(outbox), `dies after ${operations}`).toEqual(expect.arrayContaining(ACCOUNTS));
+      expect(accounts(outbox), `SEED=${SEED}, dies after ${operations}`).toEqual(
+        expect.arrayContaining(ACCOUNTS),
+      );
       if (!died) expect(operations).toBeGreaterThan(60);
+      await outbox.close();
     }
   },
 );

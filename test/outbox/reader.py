@@ -100,7 +100,7 @@ def segments(folder, stream):
 
 def read(folder, tail):
     """All that an outbox tells; `tail` is what the configuration says, of a node that runs or was killed, or None."""
-    stream, flags, acknowledged = slot(folder / "state", b"fpstate1", "<8s12xI16xQ8x") or (None, 0, 0)
+    stream, flags, acknowledged = slot(folder / "state", b"fpstate2", "<8s12xI16xQ424x") or (None, 0, 0)
     folders = [folder, tail / f"outbox-{stream.decode()}"] if tail and flags & 5 == 4 else [folder]
     acks = [slot(each / "ack", b"fpacked2", "<8s8xQ24x54Q") for each in reversed(folders)]
     ack = next((each for each in acks if each and each[0] == (stream or each[0])), (stream, 0))

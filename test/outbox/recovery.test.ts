@@ -19,6 +19,7 @@ const state = (changes: Partial<State> = {}): State => ({
   reservedSeq: 4145,
   ackedSeq: 0,
   skippedFromSeq: 0,
+  accounts: [],
   ...changes,
 });
 const progress = (changes: Partial<Progress> = {}): Progress => ({

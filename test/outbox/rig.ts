@@ -28,8 +28,8 @@ export class Rig {
   readonly disk: MemoryDisk = memoryDisk();
   readonly options: OutboxOptions;
   readonly #wrap: (files: FileLayer) => FileLayer;
-  /** Told of each record that is given up. */
-  onGivenUp: (record: Uint8Array) => void = () => {};
+  /** Asked of each record that is given up. */
+  accountsIn: (record: Uint8Array) => readonly Drop[] = () => [];
   clock = new VirtualClock({ wallMs: WALL_MS, bootId: "b0000001" });
   mount: Mount = this.disk.mount();
   #boots = 1;
@@ -53,7 +53,13 @@ export class Rig {
     const random = seededRandom(this.#boots);
     return openOutbox(
       { ...this.options, ...options },
-      { files, clock, random, onGivenUp: (record) => this.onGivenUp(record), ...(seriesOf && { seriesOf }) },
+      {
+        files,
+        clock,
+        random,
+        accountsIn: (record) => this.accountsIn(record),
+        ...(seriesOf && { seriesOf }),
+      },
     );
   }
 

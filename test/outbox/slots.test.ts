@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
 import type { FileLayer } from "../../src/outbox/files/files.ts";
 import { memoryDisk } from "../../src/outbox/files/memory.ts";
+import type { Drop } from "../../src/outbox/outbox.ts";
 import { progressCodec } from "../../src/outbox/state/progress.ts";
 import { type Codec, readSlots, SlotWriter } from "../../src/outbox/state/slots.ts";
-import { type State, StateFile, stateCodec } from "../../src/outbox/state/state.ts";
+import { ACCOUNTS_MAX, type State, StateFile, stateCodec } from "../../src/outbox/state/state.ts";
 
 const counter: Codec<number> = {
   magic: "fptest01",
@@ -71,6 +72,17 @@ test.each([stateCodec, progressCodec] as const)("a slot of $magic fits into a se
   expect(8 + 8 + payloadBytes + 4).toBeLessThanOrEqual(512);
 });
 
+const REASONS: readonly Drop["reason"][] = [
+  "full",
+  "thinned",
+  "expired",
+  "corrupt",
+  "operator",
+  "skipped",
+  "too_large",
+  "refused",
+];
+
 describe("the state on flash", () => {
   const state: State = {
     stream: "0badcafe",
@@ -83,6 +95,13 @@ describe("the state on flash", () => {
     reservedSeq: 2 ** 40 + 4096,
     ackedSeq: 77,
     skippedFromSeq: 5,
+    accounts: Array.from({ length: ACCOUNTS_MAX }, (_, nth) => ({
+      fromSeq: nth + 1,
+      toSeq: 2 ** 41 + nth,
+      count: 2 ** 40,
+      reason: REASONS[nth % REASONS.length]!,
+      again: true,
+    })),
   };
 
   /** A file layer whose asynchronous syncs end when the test says so. */

@@ -38,7 +38,6 @@ export interface DeliveryParts {
   readonly waiting: Waiting;
   readonly losses: Losses;
   readonly progress: ProgressFile;
-  readonly onGivenUp: (record: Uint8Array) => void;
 }
 
 export interface DeliveryOptions {
@@ -180,6 +179,7 @@ export class Delivery {
     losses.add(wasAckedSeq + 1, last.seq, dropped.length, "operator");
     this.#ackedSeq = last.seq;
     for (const entry of dropped) {
+      losses.givenUp(entry.record);
       // What lies between was acknowledged ahead.
       waiting.settle(entry.seq - 1);
       waiting.settle(entry.seq, "full");
@@ -342,8 +342,9 @@ export class Delivery {
 
   /** That its place is left is told once for many. */
   #giveUp({ seq, payload }: LogEntry, reason: "full" | "expired"): void {
-    this.#parts.onGivenUp(payload);
-    this.#parts.losses.add(seq, seq, 1, reason);
+    const { losses } = this.#parts;
+    losses.add(seq, seq, 1, reason);
+    losses.givenUp(payload);
     this.#ackedSeq = seq;
     this.#ahead.forget(seq);
     this.#parts.waiting.settle(seq, "full");

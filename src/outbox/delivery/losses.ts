@@ -1,5 +1,6 @@
 import type { Drop } from "../outbox.ts";
 import { type NumberRange, NumberSet, sizeOf, spanOf } from "../state/number-set.ts";
+import { condensed, joined } from "./accounts.ts";
 
 /** Losses whose reports are in the log, but perhaps not on flash. */
 interface Told extends NumberRange {
@@ -22,7 +23,10 @@ export class Losses {
   total = 0;
   /** Records are given up for their age, piece by piece, and there are more: what is lost to that is told when it ends. */
   expiring = false;
+  readonly #accountsIn: (record: Uint8Array) => readonly Drop[];
   #pending: Drop[];
+  /** Told before, in records that were themselves given up. */
+  #again: Drop[];
   #taken: Drop[] = [];
   #told: Told[];
   /**
@@ -30,7 +34,7 @@ export class Losses {
    * found room can lie between those that found none.
    */
   #ongoing: Drop[] = [];
-  /** Losses whose reports were themselves lost: withheld until there is room for another. */
+  /** Losses whose reports were themselves lost, in this run or told by an earlier one: withheld until there is room for another. */
   #unheard: Drop[] = [];
   /** Among records that are still there: its count is less than its numbers are. */
   #among: Drop | undefined;
@@ -41,10 +45,20 @@ export class Losses {
   /** Missing numbers that this run knows of and that are not acknowledged yet. */
   readonly #known = new NumberSet();
 
-  /** `found` is what opening found lost, `told` what the last run reported where a power cut may yet undo it. */
-  constructor(found: readonly Drop[], told: readonly Told[] = []) {
+  /**
+   * `accountsIn` says what a record tells of losses. `found` is what opening found lost, `told` what the last run reported
+   * where a power cut may yet undo it, and `accounts` what is to be told again.
+   */
+  constructor(
+    accountsIn: (record: Uint8Array) => readonly Drop[],
+    found: readonly Drop[],
+    told: readonly Told[],
+    accounts: readonly Drop[],
+  ) {
+    this.#accountsIn = accountsIn;
     this.#told = [...told];
     this.#pending = [...found];
+    this.#again = [...accounts];
     for (const drop of found) {
       this.total += drop.count;
       this.#known.add(drop);
@@ -60,6 +74,18 @@ export class Losses {
     const at = this.#pending.findLastIndex((drop) => drop.reason === reason && this.#follows(drop, fromSeq));
     const before = this.#pending[at] ?? { fromSeq, count: 0 };
     put(this.#pending, at, { fromSeq: before.fromSeq, toSeq, count: before.count + count, reason });
+  }
+
+  /** A record is given up: what it told of is told again. */
+  givenUp(record: Uint8Array): void {
+    this.#again.push(...this.#accountsOf(record));
+  }
+
+  /** What is to be told again, and is not for certain yet. */
+  get accounts(): readonly Drop[] {
+    const told = this.#told.flatMap(({ drop }) => drop ?? []);
+    const all = [...this.#again, ...this.#unheard, ...this.#taken, ...told];
+    return condensed(all.filter(({ again }) => again));
   }
 
   /** Numbers that are missing and need no word. */
@@ -115,15 +141,21 @@ export class Losses {
 
   /** There is room again. */
   end(): void {
-    this.#pending.push(...this.#unheard, ...this.#ongoing);
+    for (const drop of [...this.#unheard, ...this.#ongoing])
+      (drop.again ? this.#again : this.#pending).push(drop);
     this.#unheard = [];
     this.#ongoing = [];
   }
 
+  /**
+   * What is told again goes first: as long as the loss that it went with is not told, the next run finds it, and the
+   * record that told of it.
+   */
   take(): readonly Drop[] {
     const goesOn = ({ reason }: Drop) => this.expiring && reason === "expired";
     if (!this.expiring) this.#endAmong();
-    const drops = this.#pending.filter((drop) => !goesOn(drop));
+    const drops = [...joined(this.#again), ...this.#pending.filter((drop) => !goesOn(drop))];
+    this.#again = [];
     this.#pending = this.#pending.filter(goesOn);
     this.#taken.push(...drops);
     return drops;
@@ -136,20 +168,17 @@ export class Losses {
     return drop !== undefined;
   }
 
-  /** A record found no room. Returns whether it was the report of the oldest loss taken, which is told again then. */
-  reportTurnedAway(): boolean {
+  /** A record found no room. It may be the report of the oldest loss taken. */
+  turnedAway(record: Uint8Array): void {
     const drop = this.#taken.shift();
-    if (drop !== undefined) this.#unheard.push(drop);
-    return drop !== undefined;
+    this.#unheard.push(...(drop ? [drop] : this.#accountsOf(record)));
   }
 
-  /** A record is given up that had been taken in. Returns whether it was the report of a loss, which is told again then. */
-  reportLost(seq: number): boolean {
+  /** A record is given up that waited. It may be the report of losses. */
+  lost(seq: number, record: Uint8Array): void {
     const drops = this.#told.flatMap(({ reportSeq, drop }) => (reportSeq === seq && drop ? [drop] : []));
-    if (drops.length === 0) return false;
-    this.#told = this.#told.filter(({ reportSeq }) => reportSeq !== seq);
-    this.#unheard.push(...drops);
-    return true;
+    this.#told = this.#told.filter(({ reportSeq, drop }) => reportSeq !== seq || !drop);
+    this.#unheard.push(...(drops.length > 0 ? drops : this.#accountsOf(record)));
   }
 
   /** Records up to `seq` are on flash or delivered, and what they report is told for good. */
@@ -160,7 +189,7 @@ export class Losses {
 
   /** The first number whose loss a power cut would leave untold; Infinity: none. */
   firstUnsecuredSeq(): number {
-    return firstOf([...this.#untold(), ...this.#told]);
+    return firstOf(this.#unsecured());
   }
 
   /** The first number whose loss a kill would leave untold; Infinity: none. */
@@ -170,9 +199,7 @@ export class Losses {
 
   /** What of a range comes before the first loss in it that a power cut would leave untold. */
   securedPart({ fromSeq, toSeq }: NumberRange): NumberRange {
-    const within = [...this.#untold(), ...this.#told].filter(
-      (loss) => loss.fromSeq <= toSeq && loss.toSeq >= fromSeq,
-    );
+    const within = this.#unsecured().filter((loss) => loss.fromSeq <= toSeq && loss.toSeq >= fromSeq);
     return { fromSeq, toSeq: Math.min(toSeq, firstOf(within) - 1) };
   }
 
@@ -189,9 +216,19 @@ export class Losses {
     return between.toSeq - between.fromSeq + 1 === this.#holes.count(between);
   }
 
+  /** Not what is told again: whoever gave up its record knows of it (see {@link accounts}). */
   #untold(): readonly NumberRange[] {
     const among = this.#among ? [this.#among] : [];
-    return [...among, ...this.#ongoing, ...this.#unheard, ...this.#pending, ...this.#taken];
+    const withheld = [...this.#ongoing, ...this.#unheard, ...this.#pending, ...this.#taken];
+    return [...among, ...withheld.filter(({ again }) => !again)];
+  }
+
+  #unsecured(): readonly NumberRange[] {
+    return [...this.#untold(), ...this.#told.filter(({ drop }) => !drop?.again)];
+  }
+
+  #accountsOf(record: Uint8Array): readonly Drop[] {
+    return this.#accountsIn(record).map((account) => ({ ...account, again: true }));
   }
 
   #endAmong(): void {
@@ -206,5 +243,5 @@ function put(drops: Drop[], at: number, drop: Drop): void {
 }
 
 function firstOf(ranges: readonly NumberRange[]): number {
-  return ranges.reduce((first, { fromSeq }) => Math.min(first, fromSeq), Infinity);
+  return Math.min(...ranges.map(({ fromSeq }) => fromSeq));
 }

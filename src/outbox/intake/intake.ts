@@ -35,7 +35,6 @@ export interface IntakeParts {
   /** Absent: all records are alike. */
   readonly thinning: Thinning | undefined;
   readonly isEvent: (record: Uint8Array) => boolean;
-  readonly onGivenUp: (record: Uint8Array) => void;
   /** Woken when something is due earlier than it thought. */
   readonly worker: Worker;
 }
@@ -79,7 +78,7 @@ export class Intake {
     this.#numbers = new Numbers(
       parts.state,
       start,
-      () => parts.delivery.settledSeq,
+      () => ({ ackedSeq: parts.delivery.settledSeq, accounts: parts.losses.accounts }),
       (error) => this.#refuse(error),
     );
     this.#writer = new LogWriter(options.whenFull, parts, this.#numbers, () => this.#syncedSeq);
@@ -111,6 +110,8 @@ export class Intake {
     const { clock } = this.#parts;
     const wallMs = clock.synced() ? clock.wallMs() : TIME_UNKNOWN_MS;
     const { tail } = this.#parts;
+    // What is given up in the tail leaves it at once.
+    if (tail !== undefined) this.#keepAccounts();
     const kept = tail?.put(seq, wallMs, record, this.#tailSafeSeq(seq), clock.monotonicMs()) ?? false;
     if (this.#refusal !== undefined) this.#hold(seq, wallMs, record);
     else if (kept) {
@@ -225,10 +226,11 @@ export class Intake {
 
   /** `drop_newest`: the record's number is used up, and the log will tell so when there is room again. */
   #turnAway(seq: number, record: Uint8Array): void {
-    const { waiting, losses, onGivenUp } = this.#parts;
+    const { waiting, losses } = this.#parts;
     waiting.push(gap("full", seq, seq));
     this.#goOn(seq);
-    if (!losses.reportTurnedAway()) onGivenUp(record);
+    losses.turnedAway(record);
+    this.#keepAccounts();
   }
 
   #emptyTail(): void {
@@ -245,9 +247,18 @@ export class Intake {
 
   /** Gives up a record that waited. */
   #lose({ seq, payload }: LogEntry): void {
-    const { losses, onGivenUp } = this.#parts;
     this.#goOn(seq);
-    if (!losses.reportLost(seq)) onGivenUp(payload);
+    this.#parts.losses.lost(seq, payload);
+    this.#keepAccounts();
+  }
+
+  /** What the log does not hold must be known to a restart. A disk that fails is found out by what must be written. */
+  #keepAccounts(): void {
+    try {
+      this.#numbers.keepAccounts();
+    } catch (error) {
+      if (!isFileError(error)) throw error;
+    }
   }
 
   #goOn(seq: number): void {

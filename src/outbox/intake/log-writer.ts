@@ -150,7 +150,7 @@ export class LogWriter {
 
   /**
    * Whose segments may be used again: first those of what is told for good; only then what lies behind a loss not told yet,
-   * which a restart would take for lost too, and with it accounts of other losses that were not told anew.
+   * which a restart would take for lost too.
    */
   #ackedSeqs(): readonly number[] {
     const { settledSeq, ackedSeq } = this.#parts.delivery;
@@ -158,7 +158,7 @@ export class LogWriter {
   }
 
   #advance(firstSeq: number, ackedSeq: number): boolean {
-    this.#secureAcked();
+    this.#secureAcked(ackedSeq);
     return this.#parts.log.advance(firstSeq, ackedSeq);
   }
 
@@ -166,7 +166,7 @@ export class LogWriter {
   #freeOne(ackedSeqs: readonly number[]): void {
     for (const ackedSeq of ackedSeqs) {
       if (this.#reserve === 0 || this.#parts.log.freeSegments > 0) return;
-      this.#secureAcked();
+      this.#secureAcked(ackedSeq);
       this.#parts.log.reuse(ackedSeq);
     }
     if (this.#parts.log.freeSegments === 0) this.#parts.log.giveUpSource();
@@ -185,10 +185,13 @@ export class LogWriter {
 
   /**
    * Before acknowledged records are overwritten it must be on flash that they were: else a power cut could bring back
-   * an older acknowledged number, and their absence would be taken for a loss.
+   * an older acknowledged number, and their absence would be taken for a loss. And before what is not told for good it
+   * must be there what those records told of other losses: else nobody would know it after a restart.
    */
-  #secureAcked(): void {
-    const reusable = this.#parts.log.reusable(this.#parts.delivery.settledSeq);
+  #secureAcked(ackedSeq: number): void {
+    const { settledSeq } = this.#parts.delivery;
+    const reusable = this.#parts.log.reusable(settledSeq);
     if (reusable !== undefined && reusable.lastSeq > this.#numbers.durableAckedSeq) this.#numbers.saveNow();
+    if (ackedSeq > settledSeq) this.#numbers.keepAccounts();
   }
 }

@@ -9,10 +9,13 @@ export interface NumbersStart {
   readonly skippedFromSeq: number;
 }
 
+/** What is on flash with the numbers. */
+export type Kept = Pick<State, "ackedSeq" | "accounts">;
+
 /** Gives numbers, each one reserved on flash before it is given, so that none is ever given twice. */
 export class Numbers {
   readonly #state: StateFile;
-  readonly #settledSeq: () => number;
+  readonly #kept: () => Kept;
   readonly #onRefused: (error: unknown) => void;
   readonly #skippedFromSeq: number;
   readonly #firstSeq: number;
@@ -20,18 +23,13 @@ export class Numbers {
   #skippedIsTold = false;
   #memoryOnly = false;
 
-  /** `settledSeq` tells the acknowledged number to be kept with them, `onRefused` hears of a disk that fails. */
-  constructor(
-    state: StateFile,
-    start: NumbersStart,
-    settledSeq: () => number,
-    onRefused: (error: unknown) => void,
-  ) {
+  /** `kept` tells what is to be kept with them, `onRefused` hears of a disk that fails. */
+  constructor(state: StateFile, start: NumbersStart, kept: () => Kept, onRefused: (error: unknown) => void) {
     this.#state = state;
     this.#firstSeq = start.nextSeq;
     this.#nextSeq = start.nextSeq;
     this.#skippedFromSeq = start.skippedFromSeq;
-    this.#settledSeq = settledSeq;
+    this.#kept = kept;
     this.#onRefused = onRefused;
   }
 
@@ -67,7 +65,14 @@ export class Numbers {
   /** Every record is in the log again, and the log on flash. */
   backOnDisk(): void {
     this.#memoryOnly = false;
-    if (this.#state.durable.memoryOnly) this.#save();
+    const { memoryOnly, accounts } = this.#state.durable;
+    if (memoryOnly || accounts.length > this.#kept().accounts.length) this.#save();
+  }
+
+  /** Returns when what is to be told again is on flash, for the records that told of it will not be there. */
+  keepAccounts(): void {
+    const { accounts } = this.#kept();
+    if (accounts.length > 0 && !this.#state.holds(accounts)) this.saveNow();
   }
 
   /** Returns when the state as it is now is on flash. */
@@ -92,10 +97,11 @@ export class Numbers {
   }
 
   #current(): Partial<State> {
-    const ackedSeq = this.#settledSeq();
+    const { ackedSeq, accounts } = this.#kept();
     return {
       reservedSeq: Math.max(this.#state.durable.reservedSeq, this.#nextSeq - 1 + RESERVED_BLOCK),
       ackedSeq,
+      accounts,
       skippedFromSeq: this.#skippedIsTold || ackedSeq >= this.#firstSeq ? 0 : this.#skippedFromSeq,
       memoryOnly: this.#memoryOnly,
     };

@@ -1,5 +1,6 @@
 /** Several records as one compressed entry of the log. FORMAT.md says how both kinds are laid out. */
 import { deflateRawSync, inflateRawSync } from "node:zlib";
+import { writeNumber } from "../state/number.ts";
 import {
   gap,
   type HoleKind,
@@ -38,7 +39,7 @@ export function packBlock(records: readonly LogEntry[]): LogEntry | undefined {
   }
   const compressed = deflateRawSync(plain);
   const payload = Buffer.alloc(HEAD_BYTES + compressed.length);
-  payload.writeBigUInt64LE(BigInt(first.seq), 0);
+  writeNumber(payload, first.seq, 0);
   payload.writeUInt32LE(payloadBytes, 8);
   compressed.copy(payload, HEAD_BYTES);
   const apartBytes = records.reduce((sum, record) => sum + storedBytes(record.payload.length), 0);
@@ -73,7 +74,7 @@ export function packSparse(fromSeq: number, toSeq: number, records: readonly Log
   }
   const compressed = deflateRawSync(plain);
   const payload = Buffer.alloc(SPARSE_HEAD_BYTES + compressed.length);
-  payload.writeBigUInt64LE(BigInt(fromSeq), 0);
+  writeNumber(payload, fromSeq, 0);
   payload.writeUInt32LE(payloadBytes, 8);
   payload.writeUInt32LE(records.length, 12);
   compressed.copy(payload, SPARSE_HEAD_BYTES);

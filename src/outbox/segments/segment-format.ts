@@ -1,5 +1,6 @@
 /** The bytes of a segment file. FORMAT.md of the outbox is the specification; nothing else knows offsets. */
 import { crc32 } from "node:zlib";
+import { readNumber, writeNumber } from "../state/number.ts";
 
 /** Of a segment that was appended to, and of one that was rewritten. */
 export const HEADER_BYTES = 64;
@@ -121,17 +122,17 @@ export function encodeHeader(fields: Omit<SegmentHeader, "crc">): { bytes: Buffe
   bytes.write(MAGIC, 0, "latin1");
   bytes.writeUInt32LE(rewritten ? REWRITTEN_VERSION : VERSION, 8);
   bytes.writeUInt32LE(fields.run, 12);
-  bytes.writeBigUInt64LE(BigInt(fields.generation), 16);
-  bytes.writeBigUInt64LE(BigInt(fields.firstSeq), 24);
+  writeNumber(bytes, fields.generation, 16);
+  writeNumber(bytes, fields.firstSeq, 24);
   bytes.write(fields.stream, 32, 8, "latin1");
-  bytes.writeBigUInt64LE(BigInt(fields.recordsBefore), 40);
-  bytes.writeBigUInt64LE(BigInt(fields.bytesBefore), 48);
+  writeNumber(bytes, fields.recordsBefore, 40);
+  writeNumber(bytes, fields.bytesBefore, 48);
   if (rewritten) {
     bytes.writeUInt32LE(LEVELS.indexOf(rewritten.level) + 1, 56);
     bytes.writeUInt32LE(rewritten.sources, 60);
-    bytes.writeBigUInt64LE(BigInt(rewritten.lastSeq), 64);
-    bytes.writeBigUInt64LE(BigInt(rewritten.records), 72);
-    bytes.writeBigUInt64LE(BigInt(rewritten.payloadBytes), 80);
+    writeNumber(bytes, rewritten.lastSeq, 64);
+    writeNumber(bytes, rewritten.records, 72);
+    writeNumber(bytes, rewritten.payloadBytes, 80);
     bytes.writeUInt32LE(rewritten.endOffset, 88);
   }
   const crcAt = bytes.length - CRC_BYTES;
@@ -152,11 +153,11 @@ export function decodeHeader(bytes: Buffer): SegmentHeader | undefined {
   const rewritten = version === VERSION ? undefined : decodeRewritten(bytes);
   return {
     run: bytes.readUInt32LE(12),
-    generation: Number(bytes.readBigUInt64LE(16)),
-    firstSeq: Number(bytes.readBigUInt64LE(24)),
+    generation: readNumber(bytes, 16),
+    firstSeq: readNumber(bytes, 24),
     stream: bytes.toString("latin1", 32, 40),
-    recordsBefore: Number(bytes.readBigUInt64LE(40)),
-    bytesBefore: Number(bytes.readBigUInt64LE(48)),
+    recordsBefore: readNumber(bytes, 40),
+    bytesBefore: readNumber(bytes, 48),
     crc,
     ...(rewritten && { rewritten }),
   };
@@ -167,9 +168,9 @@ function decodeRewritten(bytes: Buffer): Rewritten {
     // A level that a later version added holds events at least.
     level: LEVELS[bytes.readUInt32LE(56) - 1] ?? "events",
     sources: bytes.readUInt32LE(60),
-    lastSeq: Number(bytes.readBigUInt64LE(64)),
-    records: Number(bytes.readBigUInt64LE(72)),
-    payloadBytes: Number(bytes.readBigUInt64LE(80)),
+    lastSeq: readNumber(bytes, 64),
+    records: readNumber(bytes, 72),
+    payloadBytes: readNumber(bytes, 80),
     endOffset: bytes.readUInt32LE(88),
   };
 }
@@ -194,7 +195,7 @@ export function encodeBlock(into: Buffer, header: SegmentHeader, { kind, seq, pa
 
 /** The same for a gap that has an entry of its own. */
 export function encodeGap(into: Buffer, header: SegmentHeader, entry: LogEntry): number {
-  into.writeBigUInt64LE(BigInt(entry.fromSeq), RECORD_HEADER_BYTES);
+  writeNumber(into, entry.fromSeq, RECORD_HEADER_BYTES);
   return seal(into, header, entry.seq, KINDS.indexOf(entry.kind), 0, GAP_PAYLOAD_BYTES);
 }
 
@@ -259,7 +260,7 @@ export function decodeEntry(
   const payloadAt = at + RECORD_HEADER_BYTES;
   const payload = new Uint8Array(bytes.buffer, bytes.byteOffset + payloadAt, end - payloadAt);
   if (kind === "block" || kind === "sparse")
-    return { kind, fromSeq: Number(bytes.readBigUInt64LE(payloadAt)), seq, wallMs: TIME_UNKNOWN_MS, payload };
-  if (kind !== "record") return gap(kind, Number(bytes.readBigUInt64LE(payloadAt)), seq);
+    return { kind, fromSeq: readNumber(bytes, payloadAt), seq, wallMs: TIME_UNKNOWN_MS, payload };
+  if (kind !== "record") return gap(kind, readNumber(bytes, payloadAt), seq);
   return { kind, fromSeq: seq, seq, wallMs: bytes.readUIntLE(at + 14, 6), payload };
 }

@@ -1,5 +1,6 @@
 import { type FileLayer, isFileError } from "../files/files.ts";
 import { AHEAD_MAX } from "./ahead.ts";
+import { NUMBER_BYTES, readNumber, readRows, writeNumber, writeRows } from "./number.ts";
 import type { NumberRange } from "./number-set.ts";
 import { type Codec, type SlotContent, SlotWriter } from "./slots.ts";
 
@@ -23,7 +24,7 @@ export interface Progress {
 }
 
 const AHEAD_AT = 48;
-const RANGE_BYTES = 16;
+const RANGE_BYTES = 2 * NUMBER_BYTES;
 const UNSECURED_MAX = 2 ** 32 - 1;
 
 export const progressCodec: Codec<Progress> = {
@@ -33,40 +34,29 @@ export const progressCodec: Codec<Progress> = {
     into.write(progress.stream, 0, 8, "latin1");
     into.writeUInt32LE(progress.run, 8);
     into.writeUInt32LE(Math.min(progress.unsecured, UNSECURED_MAX), 12);
-    into.writeBigUInt64LE(BigInt(progress.ackedSeq), 16);
-    into.writeBigUInt64LE(BigInt(progress.syncedSeq), 24);
-    into.writeBigUInt64LE(BigInt(progress.lostFromSeq), 32);
-    into.writeBigUInt64LE(BigInt(progress.lostToSeq), 40);
-    into.fill(0, AHEAD_AT);
-    for (const [nth, { fromSeq, toSeq }] of progress.ahead.entries()) {
-      into.writeBigUInt64LE(BigInt(fromSeq), AHEAD_AT + nth * RANGE_BYTES);
-      into.writeBigUInt64LE(BigInt(toSeq), AHEAD_AT + nth * RANGE_BYTES + 8);
-    }
+    writeNumber(into, progress.ackedSeq, 16);
+    writeNumber(into, progress.syncedSeq, 24);
+    writeNumber(into, progress.lostFromSeq, 32);
+    writeNumber(into, progress.lostToSeq, 40);
+    writeRows(
+      into,
+      progress.ahead.map(({ fromSeq, toSeq }) => [fromSeq, toSeq]),
+      AHEAD_AT,
+    );
   },
   decode(payload) {
     return {
       stream: payload.toString("latin1", 0, 8),
       run: payload.readUInt32LE(8),
       unsecured: payload.readUInt32LE(12),
-      ackedSeq: Number(payload.readBigUInt64LE(16)),
-      syncedSeq: Number(payload.readBigUInt64LE(24)),
-      lostFromSeq: Number(payload.readBigUInt64LE(32)),
-      lostToSeq: Number(payload.readBigUInt64LE(40)),
-      ahead: readAhead(payload),
+      ackedSeq: readNumber(payload, 16),
+      syncedSeq: readNumber(payload, 24),
+      lostFromSeq: readNumber(payload, 32),
+      lostToSeq: readNumber(payload, 40),
+      ahead: readRows(payload, 2, AHEAD_AT).map(([fromSeq, toSeq]) => ({ fromSeq: fromSeq!, toSeq: toSeq! })),
     };
   },
 };
-
-function readAhead(payload: Buffer): NumberRange[] {
-  const ahead: NumberRange[] = [];
-  for (let nth = 0; nth < AHEAD_MAX; nth++) {
-    const at = AHEAD_AT + nth * RANGE_BYTES;
-    const fromSeq = Number(payload.readBigUInt64LE(at));
-    if (fromSeq === 0) break;
-    ahead.push({ fromSeq, toSeq: Number(payload.readBigUInt64LE(at + 8)) });
-  }
-  return ahead;
-}
 
 /** With a tail, that is where each change goes. */
 export interface ProgressTail {

@@ -1,5 +1,6 @@
 import { crc32 } from "node:zlib";
 import { type FileLayer, isAbsent, isMediumError, type OpenFile } from "../files/files.ts";
+import { readNumber, writeNumber } from "./number.ts";
 
 /** Apart by a file-system block, so that no torn write reaches both. */
 const SLOT_DISTANCE_BYTES = 4096;
@@ -26,7 +27,7 @@ export interface Codec<T> {
  */
 export type SlotContent<T> =
   | { readonly found: "absent" | "damaged" }
-  | { readonly found: "intact"; readonly value: T; readonly slot: number; readonly counter: bigint };
+  | { readonly found: "intact"; readonly value: T; readonly slot: number; readonly counter: number };
 
 /** The newest intact slot of a file. */
 export function readSlots<T>(files: FileLayer, path: string, codec: Codec<T>): SlotContent<T> {
@@ -47,17 +48,18 @@ export function readSlots<T>(files: FileLayer, path: string, codec: Codec<T>): S
   for (let slot = 0; slot < SLOT_COUNT; slot++) {
     const counter = counterOf(bytes.subarray(slot * SLOT_DISTANCE_BYTES), codec);
     if (counter === undefined || (newest?.found === "intact" && newest.counter > counter)) continue;
-    const payload = bytes.subarray(slot * SLOT_DISTANCE_BYTES + PAYLOAD_AT);
-    newest = { found: "intact", value: codec.decode(payload), slot, counter };
+    const at = slot * SLOT_DISTANCE_BYTES + PAYLOAD_AT;
+    const value = codec.decode(bytes.subarray(at, at + codec.payloadBytes));
+    newest = { found: "intact", value, slot, counter };
   }
   return newest ?? { found: bytes.every((byte) => byte === 0) ? "absent" : "damaged" };
 }
 
-function counterOf<T>(slot: Buffer, codec: Codec<T>): bigint | undefined {
+function counterOf<T>(slot: Buffer, codec: Codec<T>): number | undefined {
   if (slot.toString("latin1", 0, MAGIC_BYTES) !== codec.magic) return undefined;
   const crcAt = PAYLOAD_AT + codec.payloadBytes;
   if (crc32(slot.subarray(0, crcAt)) !== slot.readUInt32LE(crcAt)) return undefined;
-  return slot.readBigUInt64LE(COUNTER_AT);
+  return readNumber(slot, COUNTER_AT);
 }
 
 /** Writes a value into one slot or the other, so that the one written before is there until the new one is whole. */
@@ -68,7 +70,7 @@ export class SlotWriter<T> {
   readonly #payload: Buffer;
   readonly #covered: Buffer;
   #slot: number;
-  #counter: bigint;
+  #counter: number;
 
   /** Makes the file where it is absent and gives it its size once, so that no later write changes metadata. */
   constructor(files: FileLayer, path: string, codec: Codec<T>, content: SlotContent<T>) {
@@ -78,7 +80,7 @@ export class SlotWriter<T> {
     this.#bytes.write(codec.magic, 0, "latin1");
     this.#payload = this.#bytes.subarray(PAYLOAD_AT, crcAt);
     this.#covered = this.#bytes.subarray(0, crcAt);
-    this.#counter = content.found === "intact" ? content.counter : 0n;
+    this.#counter = content.found === "intact" ? content.counter : 0;
     this.#slot = content.found === "intact" ? 1 - content.slot : 0;
     this.#file = openOrCreate(files, path);
     try {
@@ -93,7 +95,7 @@ export class SlotWriter<T> {
   /** Hands `value` to the kernel. Until {@link alternate} another call writes over the same slot. */
   write(value: T): void {
     this.#codec.encode(value, this.#payload);
-    this.#bytes.writeBigUInt64LE(++this.#counter, COUNTER_AT);
+    writeNumber(this.#bytes, ++this.#counter, COUNTER_AT);
     this.#bytes.writeUInt32LE(crc32(this.#covered), this.#covered.length);
     this.#file.write(this.#bytes, this.#bytes.length, this.#slot * SLOT_DISTANCE_BYTES);
   }

@@ -1,4 +1,6 @@
 import type { FileLayer } from "../files/files.ts";
+import type { Drop } from "../outbox.ts";
+import { NUMBER_BYTES, readNumber, readRows, writeNumber, writeRows } from "./number.ts";
 import { type Codec, type SlotContent, SlotWriter } from "./slots.ts";
 
 /** What must survive a power cut at any price. Written and synced once in thousands of records. */
@@ -21,7 +23,12 @@ export interface State {
   readonly ackedSeq: number;
   /** Numbers from here to the run's first are skipped, as long as the run has stored nothing; 0: none. */
   readonly skippedFromSeq: number;
+  /** Losses that records told of that were themselves given up, and that are not told anew for certain; at most {@link ACCOUNTS_MAX}. */
+  readonly accounts: readonly Drop[];
 }
+
+/** So many that a slot of `state` fits into a sector, which a power cut never tears. */
+export const ACCOUNTS_MAX = 13;
 
 /** Numbers reserved on flash at a time. */
 export const RESERVED_BLOCK = 4096;
@@ -30,19 +37,44 @@ const CLEAN = 1;
 const MEMORY_ONLY = 2;
 const TAIL = 4;
 
+const ACCOUNTS_AT = 56;
+const ACCOUNT_BYTES = 4 * NUMBER_BYTES;
+/** By their place in the list. */
+const REASONS: readonly Drop["reason"][] = [
+  "full",
+  "thinned",
+  "expired",
+  "corrupt",
+  "operator",
+  "skipped",
+  "too_large",
+  "refused",
+];
+
 export const stateCodec: Codec<State> = {
-  magic: "fpstate1",
-  payloadBytes: 56,
+  magic: "fpstate2",
+  payloadBytes: ACCOUNTS_AT + ACCOUNTS_MAX * ACCOUNT_BYTES,
   encode(state, into) {
     into.write(state.stream, 0, 8, "latin1");
     into.write(state.bootId.slice(0, 8).padEnd(8), 8, 8, "latin1");
     into.writeUInt32LE(state.run, 16);
     const flags = (state.clean ? CLEAN : 0) | (state.memoryOnly ? MEMORY_ONLY : 0) | (state.tail ? TAIL : 0);
     into.writeUInt32LE(flags, 20);
-    into.writeBigUInt64LE(BigInt(state.nextSeq), 24);
-    into.writeBigUInt64LE(BigInt(state.reservedSeq), 32);
-    into.writeBigUInt64LE(BigInt(state.ackedSeq), 40);
-    into.writeBigUInt64LE(BigInt(state.skippedFromSeq), 48);
+    writeNumber(into, state.nextSeq, 24);
+    writeNumber(into, state.reservedSeq, 32);
+    writeNumber(into, state.ackedSeq, 40);
+    writeNumber(into, state.skippedFromSeq, 48);
+    writeRows(
+      into,
+      state.accounts.map(({ fromSeq, toSeq, count, reason }) => [
+        fromSeq,
+        toSeq,
+        count,
+        // One that only a later version knows must not stand in the way.
+        Math.max(0, REASONS.indexOf(reason)),
+      ]),
+      ACCOUNTS_AT,
+    );
   },
   decode(payload) {
     const flags = payload.readUInt32LE(20);
@@ -53,13 +85,19 @@ export const stateCodec: Codec<State> = {
       clean: (flags & CLEAN) !== 0,
       memoryOnly: (flags & MEMORY_ONLY) !== 0,
       tail: (flags & TAIL) !== 0,
-      nextSeq: Number(payload.readBigUInt64LE(24)),
-      reservedSeq: Number(payload.readBigUInt64LE(32)),
-      ackedSeq: Number(payload.readBigUInt64LE(40)),
-      skippedFromSeq: Number(payload.readBigUInt64LE(48)),
+      nextSeq: readNumber(payload, 24),
+      reservedSeq: readNumber(payload, 32),
+      ackedSeq: readNumber(payload, 40),
+      skippedFromSeq: readNumber(payload, 48),
+      accounts: readRows(payload, 4, ACCOUNTS_AT).map(accountOf),
     };
   },
 };
+
+/** From a row of numbers. */
+function accountOf([fromSeq, toSeq, count, reason]: readonly number[]): Drop {
+  return { fromSeq: fromSeq!, toSeq: toSeq!, count: count!, reason: REASONS[reason!]!, again: true };
+}
 
 /** The `state` file of a run: what is on flash, and the way to change it. */
 export class StateFile {
@@ -84,6 +122,12 @@ export class StateFile {
   /** What a power cut would leave. */
   get durable(): State {
     return this.#durable;
+  }
+
+  /** Whether these are on flash, and stay there when what is under way has ended. */
+  holds(accounts: State["accounts"]): boolean {
+    const wanted = JSON.stringify(accounts);
+    return [this.#durable, this.#latest].every((state) => JSON.stringify(state.accounts) === wanted);
   }
 
   /** Returns when the change is on flash. */
