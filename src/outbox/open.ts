@@ -216,7 +216,7 @@ function assemble(
   const gradually = options.whenFull === "thin";
   const thinning =
     seriesOf || gradually
-      ? new Thinning({ files, log, delivery, losses }, seriesOf ?? (() => ""), gradually)
+      ? new Thinning({ files, clock, log, delivery, losses }, seriesOf ?? (() => ""), gradually)
       : undefined;
   held.push(() => thinning?.abandon());
   const intake = new Intake(

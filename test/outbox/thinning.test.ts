@@ -5,6 +5,8 @@ import { seededRandom } from "../../src/device/random.ts";
 import type { FileLayer } from "../../src/outbox/files/files.ts";
 import type { OutboxOptions } from "../../src/outbox/open.ts";
 import type { Drop, Outbox } from "../../src/outbox/outbox.ts";
+import type { Segment } from "../../src/outbox/segments/segment.ts";
+import { survey } from "../../src/outbox/segments/survey.ts";
 import { howMany } from "../exhaustive.ts";
 import { type FaultyFiles, faultyFiles } from "./faulty-files.ts";
 import { DAY_MS, drop, FOLDER, numbers, Rig } from "./rig.ts";
@@ -85,6 +87,37 @@ describe("an outbox that thins when it is full", () => {
     expect(expired).toEqual([drop(1, 3_000, "expired", expired[0]?.count)]);
     expect(total(drops)).toBe(3_000);
     expect(drops.length).toBeLessThan(5);
+  });
+
+  test("comes back to a segment that could not be read for a while, and does not ask for it all the time", async () => {
+    let layer: FaultyFiles | undefined;
+    const rig = new Rig(thin, (files) => (layer ??= faultyFiles(files)), seriesOf);
+    const outbox = await rig.open();
+    await fill(outbox, 500);
+    const [oldest, next] = survey(rig.mount, FOLDER).segments;
+    expect(oldest!.header.rewritten).toBeUndefined();
+    let looks = 0;
+    layer!.fault = (operation, path) => {
+      if (path !== oldest!.path || operation === "write") return undefined;
+      looks++;
+      return "EIO";
+    };
+    await fill(outbox, 400);
+    // Others are thinned meanwhile, its neighbour among them.
+    expect(survey(rig.mount, FOLDER).segments[0]!.header.rewritten).toBeUndefined();
+    const kept = (seqs: readonly number[], { header, lastSeq }: Segment) =>
+      seqs.filter((seq) => seq >= header.firstSeq && seq <= lastSeq).length;
+    expect(looks).toBeGreaterThan(0);
+    expect(looks).toBeLessThan(8);
+    layer!.fault = () => undefined;
+    await rig.clock.advance(70_000);
+    await fill(outbox, 400);
+    const { seqs, drops } = settle(outbox);
+    expect(kept(seqs, next!)).toBeLessThan(30);
+    expect(kept(seqs, oldest!)).toBeLessThan(30);
+    expect(seqs.filter((seq) => name(seq) === "event")).toEqual(events(1_300));
+    expect(drops.filter(({ reason }) => reason === "corrupt")).toEqual([]);
+    expectAccounted(1_300, seqs, drops);
   });
 
   test("keeps every event, all young readings, and of old ones the fewer the older they are", async () => {

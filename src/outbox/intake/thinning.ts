@@ -1,3 +1,4 @@
+import type { Clock } from "../../device/clock.ts";
 import type { Delivery } from "../delivery/delivery.ts";
 import type { Losses } from "../delivery/losses.ts";
 import { type FileLayer, isMediumError } from "../files/files.ts";
@@ -13,6 +14,7 @@ import type { Replacement, SegmentLog } from "../segments/segment-log.ts";
 export type SeriesOf = (record: Uint8Array) => string | undefined;
 
 export interface ThinningParts {
+  readonly clock: Clock;
   readonly files: FileLayer;
   readonly log: SegmentLog;
   readonly delivery: Delivery;
@@ -46,6 +48,9 @@ type Pieces<T> = Generator<Replacement | undefined, T>;
 /** A millisecond on a desktop computer, ten on a small board. */
 const PIECE_RECORDS = 256;
 
+/** Pause between looks at a segment that cannot be read. */
+const REREAD_MS = 60_000;
+
 /** Part of the room that readings of which a half, or a quarter, is left may take before they are thinned further. */
 const SHARE = 1 / 4;
 
@@ -67,6 +72,8 @@ export class Thinning {
     quarter: new WeakSet(),
     events: new WeakSet(),
   };
+  /** Until when a segment that the medium did not give back is left alone: each look at it may take seconds. */
+  readonly #unreadableUntilMs = new WeakMap<Segment, number>();
   /** How the last segment was thinned, so that the next one goes on evenly. */
   readonly #turns = new Map<Level, Turn>();
 
@@ -168,31 +175,25 @@ export class Thinning {
   *#plan(old: Old, level: Level): Pieces<Plan | undefined> {
     for (const [at, segment] of old.segments.entries()) {
       if (!this.#mayBecome(segment, level)) continue;
-      const plan = yield* this.#planAt(old, at, level);
+      // Behind what was brought there before, where that has room.
+      const before = old.segments[at - 1];
+      const joins = before?.header.rewritten?.level === level && this.#isReadable(before);
+      const plan =
+        (joins ? yield* this.#draft(old, at, level, before) : undefined) ??
+        (yield* this.#draft(old, at, level));
       if (plan !== undefined) return plan;
-      this.#stuck[level].add(segment);
+      if (this.#isReadable(segment)) this.#stuck[level].add(segment);
     }
     return undefined;
   }
 
-  /** The same from one of them on. */
-  *#planAt(old: Old, at: number, level: Level): Pieces<Plan | undefined> {
-    const before = old.segments[at - 1];
-    try {
-      // Behind what was brought there before, where that has room.
-      const joined =
-        before?.header.rewritten?.level === level ? yield* this.#draft(old, at, level, before) : undefined;
-      return joined ?? (yield* this.#draft(old, at, level));
-    } catch (error) {
-      if (!isMediumError(error)) throw error;
-      // What cannot be read cannot be kept. It may be there again by the time that it has to go.
-      return undefined;
-    }
+  #isReadable(segment: Segment): boolean {
+    return this.#parts.clock.monotonicMs() >= (this.#unreadableUntilMs.get(segment) ?? 0);
   }
 
   /** A segment goes from level to level, and passes over one at which it finds no room. */
   #mayBecome(segment: Segment, level: Level): boolean {
-    if (this.#stuck[level].has(segment)) return false;
+    if (this.#stuck[level].has(segment) || !this.#isReadable(segment)) return false;
     const now =
       segment.header.rewritten === undefined ? 0 : LEVELS.indexOf(segment.header.rewritten.level) + 1;
     const then = LEVELS.indexOf(level) + 1;
@@ -206,20 +207,27 @@ export class Thinning {
   *#draft({ segments, ackedSeq }: Old, at: number, level: Level, before?: Segment): Pieces<Plan | undefined> {
     const { files, log } = this.#parts;
     const sources: Segment[] = [];
-    let draft = new Draft(level, (before ?? segments[at]!).header.firstSeq);
-    if (before) {
-      for (const entry of withGaps(files, before, Number.POSITIVE_INFINITY)) draft.copy(entry);
-      sources.push(before);
-    }
-    for (const segment of segments.slice(at)) {
+    const from = segments.slice(before ? at - 1 : at);
+    let draft = new Draft(level, from[0]!.header.firstSeq);
+    for (const segment of from) {
+      const copies = segment === before;
       // Segments of another size may give back less than they take.
       const enough = sources.length > 1 && bytesOf(sources) >= log.segmentBytes;
-      if (enough || !this.#mayBecome(segment, level)) break;
+      if (!copies && (enough || !this.#mayBecome(segment, level))) break;
       const longer = draft.clone();
-      const turn = yield* this.#thin(segment, level, ackedSeq, longer);
-      if (segment === segments[0] && longer.records === 0) return { draft, sources: [] };
+      let turn: Turn | undefined;
+      try {
+        if (copies) for (const entry of withGaps(files, segment, Infinity)) longer.copy(entry);
+        else turn = yield* this.#thin(segment, level, ackedSeq, longer);
+      } catch (error) {
+        if (!isMediumError(error)) throw error;
+        // What cannot be read cannot be kept. It may be there again by the time that it has to go.
+        this.#unreadableUntilMs.set(segment, this.#parts.clock.monotonicMs() + REREAD_MS);
+        break;
+      }
+      if (!copies && segment === segments[0] && longer.records === 0) return { draft, sources: [] };
       if (longer.bytes > log.segmentBytes) break;
-      this.#turns.set(level, turn);
+      if (turn) this.#turns.set(level, turn);
       draft = longer;
       sources.push(segment);
     }
