@@ -93,8 +93,9 @@ function isEndKnown({ state, tail, damaged }: Remains, lastEnd: Opening["lastEnd
 function decideHead(remains: Remains, lastEnd: Opening["lastEnd"]): { ackedSeq: number; drops: Drop[] } {
   const { state, progress, firstSeq, damaged } = remains;
   const killedSeq = Math.max(state?.ackedSeq ?? 0, progress?.ackedSeq ?? 0);
-  // Without its tail a run has lost reports of losses too.
-  const ackedSeq = lastEnd === "killed" && remains.tail?.whole !== false ? killedSeq : securedOf(remains);
+  // Without its tail a run has lost reports of losses too, and one that left no word of its own may follow a power cut.
+  const isCertain = lastEnd === "killed" && remains.tail?.whole !== false && progress?.run === state?.run;
+  const ackedSeq = isCertain ? killedSeq : securedOf(remains);
   const heldFromSeq = firstSeq - 1;
   if (heldFromSeq <= ackedSeq) return { ackedSeq, drops: [] };
   // Neither file tells what was acknowledged: what is left is all that is known.

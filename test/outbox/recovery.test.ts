@@ -180,3 +180,9 @@ describe("where a run begins", () => {
     expect(decide({}, "b0000002").syncedSeq).toBe(100);
   });
 });
+
+test("a run that was killed before it left a word on what is acknowledged may follow a power cut: losses are told anew", () => {
+  const beforeTheCut = progress({ run: 4, ackedSeq: 80, unsecured: 60 });
+  expect(decide({ progress: beforeTheCut })).toMatchObject({ ackedSeq: 20, opening: { lastEnd: "killed" } });
+  expect(decide({ progress: { ...beforeTheCut, run: 5 } })).toMatchObject({ ackedSeq: 80 });
+});
