@@ -11,6 +11,7 @@ import { intact, type Survey, survey } from "./segments/survey.ts";
 import { Ahead } from "./state/ahead.ts";
 import { LOCK } from "./state/folder.ts";
 import { lockOwner } from "./state/lock.ts";
+import { newer } from "./state/progress.ts";
 import { readTail, tailFolder } from "./young/tail.ts";
 
 /** A record on disk, as people look at it. */
@@ -78,7 +79,7 @@ function look(path: string, files: FileLayer, tail: string | undefined, before: 
   const newest = found.segments.at(-1);
   const totals = newest ? findEnd(files, newest) : { records: 0, bytes: 0 };
   const state = intact(found.state);
-  const progress = inMemory?.progress ?? intact(found.progress);
+  const progress = newer(inMemory?.progress, intact(found.progress));
   const ackedSeq = Math.max(state?.ackedSeq ?? 0, progress?.ackedSeq ?? 0);
   const ahead = new Ahead(progress?.ahead ?? []);
   ahead.forget(ackedSeq);

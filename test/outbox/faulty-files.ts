@@ -1,11 +1,17 @@
-import type { FileLayer, OpenFile } from "../../src/outbox/files/files.ts";
+import type { FileLayer, OpenFile, OpenMode } from "../../src/outbox/files/files.ts";
 
 export type Operation = "open" | "read" | "write" | "sync" | "rename" | "remove" | "list" | "syncFolder";
 
 /** A file layer that fails where a test says so, and remembers what was asked of it. */
 export interface FaultyFiles extends FileLayer {
   /** The error code with which an operation on bytes of a path fails; undefined: it works. */
-  fault: (operation: Operation, path: string, position: number, bytes: number) => string | undefined;
+  fault: (
+    operation: Operation,
+    path: string,
+    position: number,
+    bytes: number,
+    mode?: OpenMode,
+  ) => string | undefined;
   /** How many files are open now. */
   openFiles(): number;
   readonly calls: { readonly operation: Operation; readonly path: string; readonly bytes: number }[];
@@ -21,9 +27,9 @@ class DiskError extends Error {
 
 export function faultyFiles(files: FileLayer): FaultyFiles {
   const calls: FaultyFiles["calls"] = [];
-  const check = (operation: Operation, path: string, position = 0, bytes = 0) => {
+  const check = (operation: Operation, path: string, position = 0, bytes = 0, mode?: OpenMode) => {
     calls.push({ operation, path, bytes });
-    const code = layer.fault(operation, path, position, bytes);
+    const code = layer.fault(operation, path, position, bytes, mode);
     if (code !== undefined) throw new DiskError(code, operation, path);
   };
   let open = 0;
@@ -60,7 +66,7 @@ export function faultyFiles(files: FileLayer): FaultyFiles {
       return files.list(path);
     },
     open(path, mode) {
-      check("open", path);
+      check("open", path, 0, 0, mode);
       const file = files.open(path, mode);
       open++;
       return wrap(path, file);

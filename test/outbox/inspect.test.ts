@@ -102,6 +102,25 @@ describe("looking into an outbox", () => {
     expect(() => inspectOutbox("/elsewhere", rig.mount)).toThrow("ENOENT");
   });
 
+  test("shows what was acknowledged while the tail could not be written, though that knows less", async () => {
+    let isRefused = false;
+    const rig = new Rig({ tail: TAIL }, (files) => {
+      const layer = faultyFiles(files);
+      layer.fault = (operation, path, _at, _bytes, mode) =>
+        isRefused && operation === "open" && mode !== "read" && path.startsWith(TAIL) ? "EACCES" : undefined;
+      return layer;
+    });
+    fill(await rig.open(), 20);
+    rig.kill();
+    isRefused = true;
+    const second = await rig.open();
+    expect(second.status().tailFault).toContain("EACCES");
+    second.ack(15);
+    const { depth } = second.status();
+    expect(depth).toBe(5);
+    expect(inspectOutbox(FOLDER, rig.mount, TAIL)).toMatchObject({ depth, ackedSeq: 15 });
+  });
+
   test("names what cannot be read", async () => {
     const rig = new Rig();
     const outbox = await rig.open();

@@ -58,6 +58,11 @@ export const progressCodec: Codec<Progress> = {
   },
 };
 
+/** A run that could not use its tail wrote only to the disk. */
+export function newer(inTail: Progress | undefined, onDisk: Progress | undefined): Progress | undefined {
+  return inTail && inTail.run >= (onDisk?.run ?? 0) ? inTail : onDisk;
+}
+
 /** With a tail, that is where each change goes. */
 export interface ProgressTail {
   readonly file: SlotWriter<Progress>;
