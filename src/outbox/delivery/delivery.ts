@@ -211,6 +211,7 @@ export class Delivery {
       if (!isFileError(error)) throw error;
       const unread = { fromSeq: this.#ackedSeq + 1, toSeq: segment.lastSeq };
       const count = sizeOf(this.#ahead.missing(unread));
+      this.#parts.losses.unread(unread.fromSeq, unread.toSeq);
       if (count > 0) this.#parts.losses.add(unread.fromSeq, unread.toSeq, count, "full");
     } finally {
       reader.close();
@@ -230,6 +231,12 @@ export class Delivery {
   /** Of the numbers acknowledged ahead, those whose records were left out where segments were rewritten. */
   aheadLeftOut(): number {
     return this.#look(() => this.#leftOut.count(this.#parts.log.segments, this.#ahead)) ?? 0;
+  }
+
+  /** Numbers whose records are not there. What is acknowledged ahead was delivered all the same. */
+  missed(range: NumberRange, reason: "full" | "corrupt"): void {
+    for (const { fromSeq, toSeq } of this.#ahead.missing(range))
+      this.#parts.losses.found(fromSeq, toSeq, reason);
   }
 
   save(change: Partial<Progress> = {}): void {
@@ -319,7 +326,7 @@ export class Delivery {
       const ahead = kind === "accounted" && this.#ahead.endAt(fromSeq) !== undefined;
       if (ahead) return;
       if (kind === "accounted" || toldAlready) losses.expected(fromSeq, toSeq);
-      else losses.found(fromSeq, toSeq, kind);
+      else this.missed({ fromSeq, toSeq }, kind);
     });
   }
 

@@ -95,9 +95,15 @@ export class Losses {
 
   /** Numbers that a reader missed. Of those told before in this run nothing is said. */
   found(fromSeq: number, toSeq: number, reason: "full" | "corrupt"): void {
+    this.unread(fromSeq, toSeq);
     const untold = this.#known.missing({ fromSeq, toSeq });
     this.expected(fromSeq, toSeq);
     for (const part of untold) this.add(part.fromSeq, part.toSeq, sizeOf([part]), reason);
+  }
+
+  /** Records cannot be read: losses whose reports may be among them are told anew. */
+  unread(fromSeq: number, toSeq: number): void {
+    this.#tellAnew(this.#untell(fromSeq, toSeq));
   }
 
   /** Of numbers given up among others, those that have not been told in this run. */
@@ -141,8 +147,7 @@ export class Losses {
 
   /** There is room again. */
   end(): void {
-    for (const drop of [...this.#unheard, ...this.#ongoing])
-      (drop.again ? this.#again : this.#pending).push(drop);
+    this.#tellAnew([...this.#unheard, ...this.#ongoing]);
     this.#unheard = [];
     this.#ongoing = [];
   }
@@ -176,8 +181,7 @@ export class Losses {
 
   /** A record is given up that waited. It may be the report of losses. */
   lost(seq: number, record: Uint8Array): void {
-    const drops = this.#told.flatMap(({ reportSeq, drop }) => (reportSeq === seq && drop ? [drop] : []));
-    this.#told = this.#told.filter(({ reportSeq, drop }) => reportSeq !== seq || !drop);
+    const drops = this.#untell(seq, seq);
     this.#unheard.push(...(drops.length > 0 ? drops : this.#accountsOf(record)));
   }
 
@@ -225,6 +229,19 @@ export class Losses {
 
   #unsecured(): readonly NumberRange[] {
     return [...this.#untold(), ...this.#told.filter(({ drop }) => !drop?.again)];
+  }
+
+  #tellAnew(drops: readonly Drop[]): void {
+    for (const drop of drops) (drop.again ? this.#again : this.#pending).push(drop);
+  }
+
+  /** Takes back that losses were told whose reports are among these records. */
+  #untell(fromSeq: number, toSeq: number): readonly Drop[] {
+    const undone = this.#told.filter(
+      ({ reportSeq, drop }) => drop && reportSeq >= fromSeq && reportSeq <= toSeq,
+    );
+    this.#told = this.#told.filter((told) => !undone.includes(told));
+    return undone.map(({ drop }) => drop!);
   }
 
   #accountsOf(record: Uint8Array): readonly Drop[] {

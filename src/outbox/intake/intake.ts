@@ -350,11 +350,12 @@ export class Intake {
   /** A failed sync: what it was to make durable counts as gone from the disk, and is taken back to be written anew. */
   #salvage(error: unknown): void {
     if (!isFileError(error)) throw error;
-    const { files, log, waiting, delivery, losses } = this.#parts;
+    const { files, log, waiting, delivery } = this.#parts;
     // What is acknowledged needs no place on flash.
     const safeSeq = this.#safeSeq();
     const entries = entriesAfter(files, log.segments, safeSeq);
-    for (const { kind, fromSeq, seq } of entries) if (kind === "corrupt") losses.found(fromSeq, seq, kind);
+    for (const { kind, fromSeq, seq } of entries)
+      if (kind === "corrupt") delivery.missed({ fromSeq, toSeq: seq }, kind);
     delivery.forgetPositions();
     log.cutAfter(safeSeq, entries);
     waiting.unshift(entries);
