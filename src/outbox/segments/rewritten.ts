@@ -21,12 +21,11 @@ export function countingSegments(files: FileLayer, found: readonly Segment[]): C
   for (const segment of found) {
     endBeforeOvertaking(segment, found);
     const replaced = byNumber([...counting].filter((other) => isReplacedBy(segment, other)));
-    const { firstSeq, rewritten } = segment.header;
     const [oldest] = replaced;
     if (oldest === undefined || isWorthMore(files, segment, replaced))
       for (const other of replaced) counting.delete(other);
     else segment.lastSeq = oldest.header.firstSeq - 1;
-    if (rewritten !== undefined && segment.lastSeq < firstSeq) continue;
+    if (segment.lastSeq < segment.header.firstSeq) continue;
     counting.add(segment);
     for (const other of replaced) other.makesUp = true;
   }
