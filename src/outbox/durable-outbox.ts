@@ -3,7 +3,7 @@ import type { Clock } from "../device/clock.ts";
 import type { Delivery } from "./delivery/delivery.ts";
 import type { Losses } from "./delivery/losses.ts";
 import type { Intake } from "./intake/intake.ts";
-import type { Worker } from "./intake/worker.ts";
+import { PIECE_PAUSE_MS, type Worker } from "./intake/worker.ts";
 import type { Drop, Entry, Opening, Outbox, OutboxStatus, StoredRecord } from "./outbox.ts";
 import { knownTimeMs } from "./segments/segment-format.ts";
 import type { SegmentLog } from "./segments/segment-log.ts";
@@ -15,8 +15,6 @@ import type { Waiting } from "./young/waiting.ts";
 const EXPIRY_CHECK_MS = 60_000;
 /** Pause between attempts while the disk refuses reads. */
 const REREAD_MS = 1000;
-/** Between pieces of what has grown too old. */
-const PIECE_PAUSE_MS = 5;
 
 /** What an outbox is put together from. */
 export interface Parts {

@@ -25,7 +25,7 @@ import { SegmentLog } from "./segments/segment-log.ts";
 import { intact, type Survey, survey } from "./segments/survey.ts";
 import { LOCK, PROGRESS, SMALL_FILES_BYTES, STATE, segmentPath, setAside } from "./state/folder.ts";
 import { takeLock } from "./state/lock.ts";
-import { type Progress, ProgressFile, type ProgressTail } from "./state/progress.ts";
+import { newer, ProgressFile, type ProgressTail } from "./state/progress.ts";
 import { RESERVED_BLOCK, StateFile } from "./state/state.ts";
 import { type FoundTail, findTail, Tail } from "./young/tail.ts";
 import { Waiting } from "./young/waiting.ts";
@@ -284,11 +284,6 @@ function remainsOf(found: Survey, { remains }: FoundTail) {
     lastSeq: newest?.lastSeq ?? 0,
     damaged: found.damaged.length > 0 || emptied,
   };
-}
-
-/** A run that could not use its tail wrote only to the disk. */
-function newer(inTail: Progress | undefined, onDisk: Progress | undefined): Progress | undefined {
-  return inTail && inTail.run >= (onDisk?.run ?? 0) ? inTail : onDisk;
 }
 
 function newStream(random: Random): string {

@@ -18,15 +18,7 @@ async function wholeFiles(): Promise<Map<string, Buffer>> {
   const outbox = await rig.open();
   fill(outbox, RECORDS);
   await outbox.close();
-  return new Map(rig.names().map((name) => [name, bytesOf(rig, name)]));
-}
-
-function bytesOf(rig: Rig, name: string): Buffer {
-  const file = rig.mount.open(`${FOLDER}/${name}`, "read");
-  const bytes = Buffer.alloc(file.sizeBytes());
-  file.read(bytes, 0);
-  file.close();
-  return bytes;
+  return new Map(rig.names().map((name) => [name, rig.bytesOf(name)]));
 }
 
 const whole = await wholeFiles();
@@ -206,7 +198,7 @@ describe(`of an outbox that is damaged (SEED=${SEED})`, () => {
     const first = await rig.open();
     fill(first, PER_SEGMENT + 1);
     first.ack(PER_SEGMENT);
-    const stale = bytesOf(rig, SEGMENTS[0]);
+    const stale = rig.bytesOf(SEGMENTS[0]);
     const lastSeq = fill(first, 2 * PER_SEGMENT);
     await first.close();
     rig.edit(SEGMENTS[0], (bytes) => bytes.set(stale));

@@ -57,15 +57,7 @@ type Files = ReadonlyMap<string, Buffer>;
 
 function filesOf(rig: Rig): Map<string, Buffer> {
   const names = rig.names().filter((name) => name !== "lock");
-  return new Map(names.map((name) => [name, bytesOf(rig, name)]));
-}
-
-function bytesOf(rig: Rig, name: string): Buffer {
-  const file = rig.mount.open(`${FOLDER}/${name}`, "read");
-  const bytes = Buffer.alloc(file.sizeBytes());
-  file.read(bytes, 0);
-  file.close();
-  return bytes;
+  return new Map(names.map((name) => [name, rig.bytesOf(name)]));
 }
 
 function rigOn(files: Files, options: Partial<OutboxOptions>): Rig {
@@ -147,7 +139,7 @@ async function made(
   const ever = new Map<number, Buffer>();
   const remember = () => {
     for (const name of rig.segments()) {
-      const bytes = bytesOf(rig, name);
+      const bytes = rig.bytesOf(name);
       if (bytes.toString("latin1", 0, 8) === "fpoutbox") ever.set(generationOf(bytes), bytes);
     }
   };

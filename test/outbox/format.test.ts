@@ -8,7 +8,7 @@ import {
   encodeRecord,
   gap,
 } from "../../src/outbox/segments/segment-format.ts";
-import { FOLDER, fill, numbers, Rig } from "./rig.ts";
+import { fill, numbers, Rig } from "./rig.ts";
 
 /** A reader written from FORMAT.md alone. */
 function readSegment(bytes: Buffer): { seq: number; text: string; kind: number; fromSeq: number }[] {
@@ -33,14 +33,6 @@ function readSegment(bytes: Buffer): { seq: number; text: string; kind: number; 
     at += Math.ceil((20 + length) / 4) * 4;
   }
   return entries;
-}
-
-function bytesOf(rig: Rig, name: string): Buffer {
-  const file = rig.mount.open(`${FOLDER}/${name}`, "read");
-  const bytes = Buffer.alloc(file.sizeBytes());
-  file.read(bytes, 0);
-  file.close();
-  return bytes;
 }
 
 const HEADER = {
@@ -114,11 +106,11 @@ describe("the format", () => {
     const outbox = await rig.open();
     fill(outbox, 60);
     await outbox.sync();
-    const [first, second] = rig.segments().map((name) => readSegment(bytesOf(rig, name)));
+    const [first, second] = rig.segments().map((name) => readSegment(rig.bytesOf(name)));
     expect([...first!, ...second!].map(({ text }) => text)).toEqual(numbers(1, 60).map(String));
     rig.cutPower();
     fill(await rig.open(), 1);
-    expect(readSegment(bytesOf(rig, "00000002.seg")).slice(-2)).toMatchObject([
+    expect(readSegment(rig.bytesOf("00000002.seg")).slice(-2)).toMatchObject([
       { kind: 1, fromSeq: 61, seq: 4096 },
       { kind: 0, seq: 4097, text: "4097" },
     ]);

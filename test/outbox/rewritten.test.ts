@@ -264,15 +264,7 @@ async function killedFiles(): Promise<Map<string, Buffer>> {
   await fill(await rig.open(), 700);
   rig.kill();
   const names = rig.names().filter((file) => file !== "lock");
-  return new Map(names.map((file) => [file, bytesIn(rig, file)]));
-}
-
-function bytesIn(rig: Rig, file: string): Buffer {
-  const open = rig.mount.open(`${FOLDER}/${file}`, "read");
-  const bytes = Buffer.alloc(open.sizeBytes());
-  open.read(bytes, 0);
-  open.close();
-  return bytes;
+  return new Map(names.map((file) => [file, rig.bytesOf(file)]));
 }
 
 /** Opens an outbox on files of which one is damaged. */

@@ -96,6 +96,15 @@ export class Rig {
     return [...this.mount.list(FOLDER)].sort();
   }
 
+  /** What a file in the folder holds. */
+  bytesOf(name: string): Buffer {
+    const file = this.mount.open(`${FOLDER}/${name}`, "read");
+    const bytes = Buffer.alloc(file.sizeBytes());
+    file.read(bytes, 0);
+    file.close();
+    return bytes;
+  }
+
   segments(): string[] {
     return this.names().filter((name) => name.endsWith(".seg"));
   }

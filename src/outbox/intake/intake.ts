@@ -14,11 +14,9 @@ import { LogWriter, type WhenFull } from "./log-writer.ts";
 import { Numbers, type NumbersStart } from "./numbers.ts";
 import { SyncSchedule } from "./sync-schedule.ts";
 import type { Thinning } from "./thinning.ts";
-import type { Worker } from "./worker.ts";
+import { PIECE_PAUSE_MS, type Worker } from "./worker.ts";
 
 const RETRY_MS = 1000;
-/** Between pieces of work that are not urgent. */
-const PIECE_PAUSE_MS = 5;
 const ROOM_RETRY_MS = 60_000;
 
 export interface IntakeParts {

@@ -1,6 +1,8 @@
 import type { Clock } from "../../device/clock.ts";
 
 const IDLE_PAUSE_MS = 10;
+/** Between pieces of work that are not urgent. */
+export const PIECE_PAUSE_MS = 5;
 
 /** A background loop: sleeps until its work is due, does it, asks again when. */
 export class Worker {
